@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: a channel
+ *
+ * A channel is ACTIVE from its creation until it is deleted, or until its last
+ * port detaches if it is ephemeral; then it is GONE, without name and ports,
+ * and lives on only for those who still have a reference.
+ *
+ * Lock order of the whole module, outermost first:
+ *
+ *   ipcchan_file.attach		one ATTACH at a time on a file
+ *     mmap_lock of a process		(->mmap, ->open, ->close, ->fault)
+ *       ipcchan_channel.mutex		who is attached; may sleep
+ *         ipcchan_net.lock		names
+ *         i_mmap_rwsem, page locks	emptying windows
+ *           ipcchan_channel.lock	slots, roster, who sleeps; a spinlock
+ *             ipcchan_port.wq.lock
+ *         account_lock
+ *
+ * User memory is never touched with a channel's mutex or lock held: the buffer
+ * may lie in one of our own mappings. A fault takes page lock and channel.lock.
+ */
+#ifndef IPCCHAN_CHANNEL_H
+#define IPCCHAN_CHANNEL_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+
+#include <linux/ipcchan.h>
+#include <linux/ipcchan_ring.h>
+
+#include "identity.h"
+#include "region.h"
+#include "why.h"
+
+struct ipcchan_net;
+struct ipcchan_port;
+
+enum ipcchan_channel_state {
+	IPCCHAN_CHANNEL_ACTIVE,
+	IPCCHAN_CHANNEL_GONE,
+};
+
+/* Why a port went. */
+enum ipcchan_reason {
+	IPCCHAN_REASON_CLOSED,
+	IPCCHAN_REASON_EVICTED,
+	IPCCHAN_REASON_DELETED,
+};
+
+/*
+ * A sender's slot. @holder is changed with the mutex, the rest with the
+ * spinlock too. The port is gone while the slot is DRAINING; the outbox is
+ * what windows show in this place.
+ */
+struct ipcchan_sender_slot {
+	struct ipcchan_port *holder;	/* attached here, mapped or not */
+	struct ipcchan_port *port;	/* ACTIVE: the same */
+	struct ipcchan_region *outbox;
+	u32 state;			/* IPCCHAN_SLOT_* */
+	u32 port_id;
+	u64 base;
+	u64 next_base;
+	u64 since_ns;
+	struct ipcchan_identity identity;	/* ACTIVE and DRAINING */
+};
+
+struct ipcchan_receiver_slot {
+	struct ipcchan_port *holder;
+	struct ipcchan_port *port;
+	struct ipcchan_region *receipts;
+};
+
+struct ipcchan_channel {
+	/* constant */
+	struct kref ref;
+	struct ipcchan_net *net;
+	struct ipcchan_account *account;
+	char name[IPCCHAN_NAME_SIZE];
+	u32 id;
+	u32 type;
+	u32 overflow;
+	u32 flags;
+	u32 mode;
+	kuid_t uid;
+	kgid_t gid;
+	struct ipcchan_geometry geometry;
+	struct ipcchan_layout layout;
+	struct ipcchan_region *roster;
+
+	/* protected by the names' lock */
+	struct hlist_node node;
+
+	/* protected by mutex */
+	struct mutex mutex;
+	enum ipcchan_channel_state state;
+	struct list_head ports;
+	u32 nr_ports;
+	u32 last_port_id;
+
+	/* protected by mutex and lock for writing, by either for reading */
+	spinlock_t lock;
+	struct ipcchan_sender_slot *senders;
+	struct ipcchan_receiver_slot *receivers;
+	u64 sender_generation;
+	u64 receiver_generation;
+	u64 draining;		/* sender slots, a bit each */
+	u32 nr_senders;		/* ACTIVE */
+	u32 nr_receivers;
+};
+
+int ipcchan_channel_create(struct ipcchan_net *in,
+			   const struct ipcchan_create *args,
+			   struct ipcchan_why *why);
+void ipcchan_channel_delete(struct ipcchan_channel *chan);
+void ipcchan_channel_retire(struct ipcchan_channel *chan);
+
+struct ipcchan_channel *ipcchan_channel_find(struct ipcchan_net *in,
+					     const char *name,
+					     struct ipcchan_why *why);
+struct ipcchan_channel *ipcchan_channel_put(struct ipcchan_channel *chan);
+
+static inline struct ipcchan_channel *
+ipcchan_channel_ref(struct ipcchan_channel *chan)
+{
+	kref_get(&chan->ref);
+	return chan;
+}
+
+#endif

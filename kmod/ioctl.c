@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The calls: a table of argument sizes and functions. Arguments are copied in
+ * once, and out once.
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+#include <linux/user_namespace.h>
+
+#include "ioctl.h"
+#include "names.h"
+#include "rights.h"
+#include "wait.h"
+
+union argument {
+	struct ipcchan_query query;
+	struct ipcchan_create create;
+	struct ipcchan_lookup lookup;
+	struct ipcchan_delete delete;
+	struct ipcchan_attach attach;
+	struct ipcchan_kick kick;
+	struct ipcchan_wait wait;
+	struct ipcchan_peer peer;
+};
+
+struct call {
+	struct file *file;
+	struct ipcchan_file *f;
+	union argument arg;
+	void __user *user;
+	u32 user_size;
+	struct ipcchan_why why;
+};
+
+struct op {
+	unsigned int cmd;
+	u32 size;		/* today's; also the least so far */
+	u32 why;		/* offset of @why, @why_len follows; 0: none */
+	bool port;		/* for a port only */
+	bool out;		/* gives results back in its argument */
+	int (*run)(struct call *call);
+};
+
+/* Results go back in the caller's size, of which it knows the meaning. */
+static int copy_out(struct call *call, u32 size)
+{
+	if (copy_to_user(call->user, &call->arg, min(call->user_size, size)))
+		return -EFAULT;
+	return 0;
+}
+
+static int query(struct call *call)
+{
+	struct ipcchan_query *q = &call->arg.query;
+
+	if (q->flags || q->features || q->create_flags || q->attach_flags ||
+	    q->wait_flags || q->page_size)
+		return -EINVAL;
+	q->size = sizeof(*q);
+	q->features = IPCCHAN_FEATURE_TOPIC;
+	q->create_flags = IPCCHAN_CREATE_PERSISTENT;
+	q->attach_flags = IPCCHAN_ATTACH_OWNER;
+	q->wait_flags = IPCCHAN_WAIT_RECEIVE | IPCCHAN_WAIT_SEND |
+			IPCCHAN_WAIT_ROSTER;
+	q->page_size = PAGE_SIZE;
+	return 0;
+}
+
+static int create(struct call *call)
+{
+	return ipcchan_channel_create(call->f->in, &call->arg.create, &call->why);
+}
+
+static void describe(struct ipcchan_channel *chan, struct ipcchan_lookup *l)
+{
+	l->flags = chan->flags;
+	l->type = chan->type;
+	l->overflow = chan->overflow;
+	l->geometry = chan->geometry;
+	l->mode = chan->mode;
+	l->uid = from_kuid_munged(current_user_ns(), chan->uid);
+	l->gid = from_kgid_munged(current_user_ns(), chan->gid);
+	mutex_lock(&chan->mutex);
+	l->senders = chan->nr_senders;
+	l->receivers = chan->nr_receivers;
+	mutex_unlock(&chan->mutex);
+}
+
+static int lookup(struct call *call)
+{
+	struct ipcchan_lookup *l = &call->arg.lookup;
+	struct ipcchan_channel *chan;
+	int err = 0;
+
+	if (l->flags)
+		return ipcchan_refuse(&call->why, -EINVAL, "unknown flags");
+	if (l->reserved)
+		return ipcchan_refuse(&call->why, -EINVAL, "reserved is not zero");
+	chan = ipcchan_channel_find(call->f->in, l->name, &call->why);
+	if (IS_ERR(chan))
+		return PTR_ERR(chan);
+	l->rights = ipcchan_rights(chan);
+	if (l->rights)
+		describe(chan, l);
+	else
+		err = ipcchan_refuse(&call->why, -EACCES,
+				     "no right to the channel");
+	ipcchan_channel_put(chan);
+	return err;
+}
+
+static int delete(struct call *call)
+{
+	struct ipcchan_delete *d = &call->arg.delete;
+	struct ipcchan_channel *chan;
+	int err = 0;
+
+	if (d->flags)
+		return ipcchan_refuse(&call->why, -EINVAL, "unknown flags");
+	if (d->reserved)
+		return ipcchan_refuse(&call->why, -EINVAL, "reserved is not zero");
+	chan = ipcchan_channel_find(call->f->in, d->name, &call->why);
+	if (IS_ERR(chan))
+		return PTR_ERR(chan);
+	if (ipcchan_rights(chan) & IPCCHAN_ADMIN)
+		ipcchan_channel_delete(chan);
+	else
+		err = ipcchan_refuse(&call->why, -EPERM,
+				     "only the owner or CAP_NET_ADMIN deletes a channel");
+	ipcchan_channel_put(chan);
+	return err;
+}
+
+/* The file becomes a port when the caller has the results, not before. */
+static int attach_locked(struct call *call)
+{
+	struct ipcchan_file *f = call->f;
+	struct ipcchan_port *port;
+
+	if (f->port)
+		return ipcchan_refuse(&call->why, -EISCONN,
+				      "the file is attached already");
+	port = ipcchan_port_attach(f->in, &call->arg.attach,
+				   f->inode->i_mapping, &call->why);
+	if (IS_ERR(port))
+		return PTR_ERR(port);
+	ipcchan_port_describe(port, &call->arg.attach);
+	if (copy_out(call, sizeof(call->arg.attach))) {
+		ipcchan_port_free(port);
+		return -EFAULT;
+	}
+	/* pairs with ipcchan_file_port() */
+	smp_store_release(&f->port, port);
+	return 0;
+}
+
+static int attach(struct call *call)
+{
+	fmode_t both = FMODE_READ | FMODE_WRITE;
+	int err;
+
+	if ((call->file->f_mode & both) != both)
+		return ipcchan_refuse(&call->why, -EBADF,
+				      "the file is not open for reading and writing");
+	if (mutex_lock_interruptible(&call->f->attach))
+		return -ERESTARTSYS;
+	err = attach_locked(call);
+	mutex_unlock(&call->f->attach);
+	return err;
+}
+
+static int kick(struct call *call)
+{
+	return ipcchan_kick(call->f->port, &call->arg.kick);
+}
+
+static int wait(struct call *call)
+{
+	struct ipcchan_wait *w = &call->arg.wait;
+	struct ipcchan_port *port = call->f->port;
+	u64 progress[IPCCHAN_MAX_SLOTS];
+
+	if (w->ports || w->nr_ports)
+		return -EOPNOTSUPP;
+	if (w->reserved || w->events)
+		return -EINVAL;
+	if (w->flags & IPCCHAN_WAIT_SEND) {
+		if (w->nr_progress != port->chan->geometry.receivers)
+			return -EINVAL;
+		if (copy_from_user(progress, u64_to_user_ptr(w->progress),
+				   w->nr_progress * sizeof(*progress)))
+			return -EFAULT;
+	} else if (w->nr_progress || w->progress || w->await) {
+		return -EINVAL;
+	}
+	return ipcchan_wait(port, w, progress);
+}
+
+static int peer(struct call *call)
+{
+	if (call->arg.peer.flags || call->arg.peer.reserved)
+		return -EINVAL;
+	return ipcchan_port_peer(call->f->port, &call->arg.peer);
+}
+
+#define OP(cmd_, name_, ...) { \
+	.cmd = cmd_, .size = sizeof(struct ipcchan_##name_), .run = name_, \
+	__VA_ARGS__ }
+#define WHY(name_) .why = offsetof(struct ipcchan_##name_, why)
+
+static const struct op ops[] = {
+	OP(IPCCHAN_IOC_QUERY, query, .out = true),
+	OP(IPCCHAN_IOC_CREATE, create, WHY(create)),
+	OP(IPCCHAN_IOC_LOOKUP, lookup, WHY(lookup), .out = true),
+	OP(IPCCHAN_IOC_DELETE, delete, WHY(delete)),
+	OP(IPCCHAN_IOC_ATTACH, attach, WHY(attach)),
+	OP(IPCCHAN_IOC_KICK, kick, .port = true),
+	OP(IPCCHAN_IOC_WAIT, wait, .port = true, .out = true),
+	OP(IPCCHAN_IOC_PEER, peer, .port = true, .out = true),
+};
+
+static const struct op *find_op(unsigned int cmd)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		if (ops[i].cmd == cmd)
+			return &ops[i];
+	return NULL;
+}
+
+/* The reason goes where @why and @why_len of the argument say. */
+static int copy_why(const struct call *call, u32 offset)
+{
+	const void *field = (const void *)&call->arg + offset;
+	u64 to = *(const u64 *)field;
+	u32 room = *(const u32 *)(field + sizeof(u64));
+	u32 n;
+
+	if (!call->why.text || !to || !room)
+		return 0;
+	n = min_t(u32, strlen(call->why.text), room - 1);
+	if (copy_to_user(u64_to_user_ptr(to), call->why.text, n) ||
+	    put_user('\0', (char __user *)u64_to_user_ptr(to) + n))
+		return -EFAULT;
+	return 0;
+}
+
+static int check_port(const struct call *call)
+{
+	const struct ipcchan_port *port = ipcchan_file_port(call->f);
+
+	return port ? ipcchan_port_usable(port) : -ENOTCONN;
+}
+
+static int run(struct call *call, const struct op *op)
+{
+	int err;
+
+	if (get_user(call->user_size, (u32 __user *)call->user))
+		return -EFAULT;
+	if (call->user_size < op->size)
+		return -EINVAL;
+	if (call->user_size > PAGE_SIZE)
+		return -E2BIG;
+	err = copy_struct_from_user(&call->arg, op->size, call->user,
+				    call->user_size);
+	if (!err && op->port)
+		err = check_port(call);
+	if (err)
+		return err;
+	err = op->run(call);
+	if (err && op->why && copy_why(call, op->why))
+		return -EFAULT;
+	if (!err && op->out)
+		err = copy_out(call, op->size);
+	return err;
+}
+
+/* unlocked_ioctl of /dev/ipcchan */
+long ipcchan_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	const struct op *op = find_op(cmd);
+	struct call call = {
+		.file = file,
+		.f = file->private_data,
+		.user = (void __user *)arg,
+	};
+
+	return op ? run(&call, op) : -ENOTTY;
+}

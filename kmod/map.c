@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+/* mmap, faults, and emptying windows. */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+
+#include "compat.h"
+#include "map.h"
+
+/* One page of zeros that stands for all that is not there, locked by faults. */
+static struct page *nothing;
+
+u64 ipcchan_map_own_size(const struct ipcchan_port *port)
+{
+	return (port->receipts ? ipcchan_region_size(port->receipts) : 0) +
+	       (port->outbox ? ipcchan_region_size(port->outbox) : 0);
+}
+
+static bool ours(const struct vm_area_struct *vma)
+{
+	const struct ipcchan_port *port = vma->vm_private_data;
+
+	return vma->vm_mm == port->mm;
+}
+
+/*
+ * A copy of the mapping in a forked child, by MADV_DOFORK: it may not even
+ * inherit page table entries (a userfaultfd context can make fork() copy
+ * them), and its faults are refused.
+ */
+static void disown(struct vm_area_struct *vma)
+{
+	vm_flags_set(vma, VM_WIPEONFORK);
+}
+
+static void own_open(struct vm_area_struct *vma)
+{
+	struct ipcchan_port *port = vma->vm_private_data;
+
+	if (ours(vma))
+		atomic_inc(&port->own_maps);
+	else
+		disown(vma);
+}
+
+static void own_close(struct vm_area_struct *vma)
+{
+	struct ipcchan_port *port = vma->vm_private_data;
+
+	if (ours(vma) && atomic_dec_and_test(&port->own_maps))
+		ipcchan_port_detach(port, IPCCHAN_REASON_CLOSED);
+}
+
+static vm_fault_t own_fault(struct vm_fault *vmf)
+{
+	struct ipcchan_port *port = vmf->vma->vm_private_data;
+	struct ipcchan_region *region = port->receipts ?: port->outbox;
+	unsigned long index = vmf->pgoff - (IPCCHAN_OWN_OFFSET >> PAGE_SHIFT);
+
+	if (!ours(vmf->vma))
+		return VM_FAULT_SIGBUS;
+	if (index >= region->nr_pages && region != port->outbox) {
+		index -= region->nr_pages;
+		region = port->outbox;
+	}
+	if (!region || index >= region->nr_pages)
+		return VM_FAULT_SIGBUS;
+	vmf->page = region->pages[index];
+	get_page(vmf->page);
+	return 0;
+}
+
+static void window_open(struct vm_area_struct *vma)
+{
+	struct ipcchan_port *port = vma->vm_private_data;
+
+	if (ours(vma))
+		atomic_inc(&port->window_maps);
+	else
+		disown(vma);
+}
+
+static void window_close(struct vm_area_struct *vma)
+{
+	struct ipcchan_port *port = vma->vm_private_data;
+
+	if (ours(vma))
+		atomic_dec(&port->window_maps);
+}
+
+/* What the window shows at @offset, and where in it. */
+static struct ipcchan_region *shown(const struct ipcchan_port *port, u64 offset,
+				    u64 *inside)
+{
+	const struct ipcchan_channel *chan = port->chan;
+	const struct ipcchan_layout *l = &chan->layout;
+
+	lockdep_assert_held(&chan->lock);
+	*inside = offset;
+	if (offset < l->window_receipts)
+		return chan->roster;
+	if (offset < l->window_outboxes) {
+		offset -= l->window_receipts;
+		*inside = offset % l->receipts_size;
+		return port->roles & IPCCHAN_SEND ?
+		       chan->receivers[offset / l->receipts_size].receipts : NULL;
+	}
+	offset -= l->window_outboxes;
+	*inside = offset % l->outbox_size;
+	return port->roles & IPCCHAN_RECEIVE ?
+	       chan->senders[offset / l->outbox_size].outbox : NULL;
+}
+
+/* The page the window shows at @offset now, with a reference. */
+static struct page *shown_page(const struct ipcchan_port *port, u64 offset)
+{
+	struct ipcchan_region *region = NULL;
+	struct page *page;
+	u64 inside;
+
+	spin_lock(&port->chan->lock);
+	if (port->state != IPCCHAN_PORT_GONE)
+		region = shown(port, offset, &inside);
+	page = region ? region->pages[inside >> PAGE_SHIFT] : nothing;
+	get_page(page);
+	spin_unlock(&port->chan->lock);
+	return page;
+}
+
+/*
+ * Look, lock the page, look again: whoever changes what is shown holds the
+ * lock of each page shown before, once, and then unmaps.
+ */
+static vm_fault_t window_fault(struct vm_fault *vmf)
+{
+	const struct ipcchan_port *port = vmf->vma->vm_private_data;
+	u64 offset = ((u64)vmf->pgoff << PAGE_SHIFT) - IPCCHAN_WINDOW_OFFSET;
+	struct page *page, *again;
+
+	if (!ours(vmf->vma) || offset >= port->chan->layout.window_size)
+		return VM_FAULT_SIGBUS;
+	page = shown_page(port, offset);
+	for (;;) {
+		lock_page(page);
+		again = shown_page(port, offset);
+		put_page(again);
+		if (again == page)
+			break;
+		unlock_page(page);
+		put_page(page);
+		if (fatal_signal_pending(current))
+			return VM_FAULT_SIGBUS;
+		cond_resched();
+		page = shown_page(port, offset);
+	}
+	vmf->page = page;
+	return VM_FAULT_LOCKED;
+}
+
+/* Neither region is unmapped, or protected, in parts. */
+static int refuse_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return -EINVAL;
+}
+
+static const struct vm_operations_struct own_ops = {
+	.open = own_open,
+	.close = own_close,
+	.may_split = refuse_split,
+	.fault = own_fault,
+};
+
+static const struct vm_operations_struct window_ops = {
+	.open = window_open,
+	.close = window_close,
+	.may_split = refuse_split,
+	.fault = window_fault,
+};
+
+static int map_own(struct ipcchan_port *port, struct vm_area_struct *vma)
+{
+	int err;
+
+	if (atomic_cmpxchg(&port->own_maps, 0, 1))
+		return -EBUSY;
+	err = ipcchan_port_activate(port);
+	if (err) {
+		atomic_set(&port->own_maps, 0);
+		return err;
+	}
+	vma->vm_ops = &own_ops;
+	return 0;
+}
+
+static int map_window(struct ipcchan_port *port, struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	if (atomic_cmpxchg(&port->window_maps, 0, 1))
+		return -EBUSY;
+	vma->vm_ops = &window_ops;
+	return 0;
+}
+
+static bool covers(const struct vm_area_struct *vma, u64 offset, u64 size)
+{
+	return vma->vm_pgoff == offset >> PAGE_SHIFT &&
+	       vma->vm_end - vma->vm_start == size;
+}
+
+/*
+ * ipcchan_map() - mmap() on a port: exactly its own region, or its window
+ *
+ * -EBUSY the caller's address space is not the port's, or it is mapped
+ * already; -EINVAL the range is neither, or the mapping is private; -EACCES
+ * the window is to be written; -EPERM code is to be run; -ESHUTDOWN.
+ */
+int ipcchan_map(struct ipcchan_port *port, struct vm_area_struct *vma)
+{
+	bool own = covers(vma, IPCCHAN_OWN_OFFSET, ipcchan_map_own_size(port));
+	bool window = covers(vma, IPCCHAN_WINDOW_OFFSET,
+			     port->chan->layout.window_size);
+	int err;
+
+	if (vma->vm_mm != port->mm)
+		return -EBUSY;
+	if (READ_ONCE(port->state) == IPCCHAN_PORT_GONE)
+		return -ESHUTDOWN;
+	if (!(vma->vm_flags & VM_SHARED) || (!own && !window))
+		return -EINVAL;
+	if (vma->vm_flags & VM_EXEC)
+		return -EPERM;
+
+	vma->vm_private_data = port;
+	err = own ? map_own(port, vma) : map_window(port, vma);
+	if (err)
+		return err;
+	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP,
+		     VM_MAYEXEC | (window ? VM_MAYWRITE : 0));
+	return 0;
+}
+
+static void settle(struct ipcchan_region *region)
+{
+	if (region) {
+		ipcchan_region_settle(region);
+		return;
+	}
+	lock_page(nothing);
+	unlock_page(nothing);
+}
+
+/* Unmap a part of the windows of all ports with a role. */
+static void unmap_place(struct ipcchan_channel *chan, u32 role, u64 offset,
+			u64 size)
+{
+	struct ipcchan_port *port;
+
+	list_for_each_entry(port, &chan->ports, node)
+		if (port->roles & role)
+			unmap_mapping_range(port->mapping,
+					    IPCCHAN_WINDOW_OFFSET + offset,
+					    size, 1);
+}
+
+/* The slot's outbox is another than @before (NULL: there was none). */
+void ipcchan_map_outbox_changed(struct ipcchan_channel *chan, u32 slot,
+				struct ipcchan_region *before)
+{
+	const struct ipcchan_layout *l = &chan->layout;
+
+	lockdep_assert_held(&chan->mutex);
+	settle(before);
+	unmap_place(chan, IPCCHAN_RECEIVE,
+		    l->window_outboxes + slot * l->outbox_size, l->outbox_size);
+}
+
+/* The slot's receipts are others than @before (NULL: there were none). */
+void ipcchan_map_receipts_changed(struct ipcchan_channel *chan, u32 slot,
+				  struct ipcchan_region *before)
+{
+	const struct ipcchan_layout *l = &chan->layout;
+
+	lockdep_assert_held(&chan->mutex);
+	settle(before);
+	unmap_place(chan, IPCCHAN_SEND,
+		    l->window_receipts + slot * l->receipts_size,
+		    l->receipts_size);
+}
+
+/* Can anybody look through the port's window, now or by a fault under way? */
+bool ipcchan_map_has_window(const struct ipcchan_port *port)
+{
+	return atomic_read(&port->window_maps) &&
+	       atomic_read(&port->mm->mm_users);
+}
+
+/* Settle all that any window of the channel can show. */
+void ipcchan_map_settle_all(struct ipcchan_channel *chan)
+{
+	u32 i;
+
+	lockdep_assert_held(&chan->mutex);
+	settle(chan->roster);
+	for (i = 0; i < chan->geometry.senders; i++)
+		if (chan->senders[i].outbox)
+			settle(chan->senders[i].outbox);
+	for (i = 0; i < chan->geometry.receivers; i++)
+		if (chan->receivers[i].receipts)
+			settle(chan->receivers[i].receipts);
+}
+
+/* The port is GONE, and all it saw is settled. */
+void ipcchan_map_close_window(struct ipcchan_port *port)
+{
+	unmap_mapping_range(port->mapping, IPCCHAN_WINDOW_OFFSET,
+			    port->chan->layout.window_size, 1);
+}
+
+int ipcchan_map_init(void)
+{
+	nothing = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	return nothing ? 0 : -ENOMEM;
+}
+
+void ipcchan_map_exit(void)
+{
+	put_page(nothing);
+}

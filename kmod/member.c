@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How ports come and go: slots, roster, windows, and who must hear of it.
+ *
+ * All of it with the channel's mutex held. What processes see changes in the
+ * order: slot, settle, unmap, roster, wake (Documentation/protocol.md).
+ */
+#include <linux/ktime.h>
+
+#include "map.h"
+#include "names.h"
+#include "port.h"
+#include "ring.h"
+#include "roster.h"
+#include "wait.h"
+
+static void join_receiver(struct ipcchan_port *port)
+{
+	struct ipcchan_channel *chan = port->chan;
+	u32 slot = port->receiver_slot;
+
+	spin_lock(&chan->lock);
+	chan->receivers[slot].receipts = ipcchan_region_ref(port->receipts);
+	spin_unlock(&chan->lock);
+
+	ipcchan_map_receipts_changed(chan, slot, NULL);
+
+	spin_lock(&chan->lock);
+	chan->receivers[slot].port = port;
+	chan->nr_receivers++;
+	ipcchan_roster_receiver(chan, slot, IPCCHAN_SLOT_ACTIVE, port->id);
+	ipcchan_ring_begin(chan, port->receipts);
+	spin_unlock(&chan->lock);
+}
+
+static void join_sender(struct ipcchan_port *port)
+{
+	struct ipcchan_channel *chan = port->chan;
+	u32 slot = port->sender_slot;
+	struct ipcchan_sender_slot *s = &chan->senders[slot];
+
+	spin_lock(&chan->lock);
+	s->outbox = ipcchan_region_ref(port->outbox);
+	s->base = s->next_base;
+	s->since_ns = ktime_get_ns();
+	s->port_id = port->id;
+	ipcchan_identity_copy(&s->identity, &port->identity);
+	spin_unlock(&chan->lock);
+
+	ipcchan_map_outbox_changed(chan, slot, NULL);
+
+	spin_lock(&chan->lock);
+	s->port = port;
+	s->state = IPCCHAN_SLOT_ACTIVE;
+	chan->nr_senders++;
+	ipcchan_roster_sender(chan, slot, s->state, port->id, s->base);
+	spin_unlock(&chan->lock);
+}
+
+/* Everybody has known a peer by now: from here on its leaving is a hang-up. */
+static void introduce(struct ipcchan_port *port)
+{
+	struct ipcchan_channel *chan = port->chan;
+	struct ipcchan_port *other;
+
+	lockdep_assert_held(&chan->lock);
+	list_for_each_entry(other, &chan->ports, node) {
+		if (other == port || other->state != IPCCHAN_PORT_ACTIVE)
+			continue;
+		other->had_sender |= !!(port->roles & IPCCHAN_SEND);
+		other->had_receiver |= !!(port->roles & IPCCHAN_RECEIVE);
+		port->had_sender |= !!(other->roles & IPCCHAN_SEND);
+		port->had_receiver |= !!(other->roles & IPCCHAN_RECEIVE);
+	}
+}
+
+/*
+ * ipcchan_port_activate() - the own region is being mapped: join the roster
+ *
+ * -ESHUTDOWN it is GONE; -EBUSY it is ACTIVE.
+ */
+int ipcchan_port_activate(struct ipcchan_port *port)
+{
+	struct ipcchan_channel *chan = port->chan;
+	int err = 0;
+
+	mutex_lock(&chan->mutex);
+	if (port->state != IPCCHAN_PORT_NEW) {
+		err = port->state == IPCCHAN_PORT_GONE ? -ESHUTDOWN : -EBUSY;
+		goto unlock;
+	}
+	if (port->roles & IPCCHAN_SEND)
+		join_sender(port);
+	if (port->roles & IPCCHAN_RECEIVE)
+		join_receiver(port);
+
+	spin_lock(&chan->lock);
+	port->state = IPCCHAN_PORT_ACTIVE;
+	introduce(port);
+	ipcchan_wake_changed(chan);
+	spin_unlock(&chan->lock);
+unlock:
+	mutex_unlock(&chan->mutex);
+	return err;
+}
+
+/* The slot shows nothing from now on; give back what it showed. */
+static struct ipcchan_region *hide_outbox(struct ipcchan_channel *chan, u32 slot)
+{
+	struct ipcchan_sender_slot *s = &chan->senders[slot];
+	struct ipcchan_region *outbox = s->outbox;
+
+	lockdep_assert_held(&chan->lock);
+	s->outbox = NULL;
+	s->port = NULL;
+	s->state = IPCCHAN_SLOT_EMPTY;
+	chan->draining &= ~BIT_ULL(slot);
+	ipcchan_roster_sender(chan, slot, s->state, 0, 0);
+	return outbox;
+}
+
+/* With the windows emptied: the slot can have another sender. */
+static void vacate_outbox(struct ipcchan_channel *chan, u32 slot,
+			  struct ipcchan_region *outbox)
+{
+	struct ipcchan_sender_slot *s = &chan->senders[slot];
+
+	s->next_base = ipcchan_ring_next_base(chan, slot);
+	ipcchan_identity_clear(&s->identity);
+	ipcchan_region_put(outbox);
+}
+
+static void empty_sender_slot(struct ipcchan_channel *chan, u32 slot)
+{
+	struct ipcchan_region *outbox;
+
+	spin_lock(&chan->lock);
+	outbox = hide_outbox(chan, slot);
+	smp_mb();	/* N: the roster, then who sleeps */
+	ipcchan_wake_changed(chan);
+	spin_unlock(&chan->lock);
+
+	ipcchan_map_outbox_changed(chan, slot, outbox);
+	vacate_outbox(chan, slot, outbox);
+}
+
+/* Nobody is attached who could remember a sequence: used-up slots begin anew. */
+static void forget_sequences(struct ipcchan_channel *chan)
+{
+	u32 i;
+
+	for (i = 0; i < chan->geometry.senders; i++)
+		if (chan->senders[i].state == IPCCHAN_SLOT_EMPTY &&
+		    ipcchan_seq_limit(i) - chan->senders[i].next_base <=
+		    2ull * chan->geometry.depth)
+			chan->senders[i].next_base =
+				((u64)i << IPCCHAN_SEQ_SLOT_SHIFT) | 1;
+}
+
+static void reap_locked(struct ipcchan_channel *chan)
+{
+	u32 i;
+
+	lockdep_assert_held(&chan->mutex);
+	for (i = 0; i < chan->geometry.senders; i++)
+		if (chan->draining & BIT_ULL(i) && !ipcchan_ring_unread(chan, i))
+			empty_sender_slot(chan, i);
+	if (!chan->nr_receivers)
+		forget_sequences(chan);
+}
+
+/*
+ * ipcchan_port_reap() - empty the slots of senders that left and are read
+ */
+void ipcchan_port_reap(struct ipcchan_channel *chan)
+{
+	mutex_lock(&chan->mutex);
+	reap_locked(chan);
+	mutex_unlock(&chan->mutex);
+}
+
+/* A sender leaves; its messages stay readable unless it could change them. */
+static void leave_sender(struct ipcchan_port *port, bool drain)
+{
+	struct ipcchan_channel *chan = port->chan;
+	struct ipcchan_sender_slot *s = &chan->senders[port->sender_slot];
+
+	s->holder = NULL;
+	if (port->state != IPCCHAN_PORT_ACTIVE)
+		return;
+	chan->nr_senders--;
+	s->port = NULL;
+	if (!drain) {
+		/* the port's own reference keeps the region */
+		ipcchan_region_put(hide_outbox(chan, port->sender_slot));
+		return;
+	}
+	s->state = IPCCHAN_SLOT_DRAINING;
+	chan->draining |= BIT_ULL(port->sender_slot);
+	ipcchan_roster_sender(chan, port->sender_slot, s->state, port->id, s->base);
+}
+
+static void leave_receiver(struct ipcchan_port *port)
+{
+	struct ipcchan_channel *chan = port->chan;
+	struct ipcchan_receiver_slot *r = &chan->receivers[port->receiver_slot];
+
+	r->holder = NULL;
+	if (port->state != IPCCHAN_PORT_ACTIVE)
+		return;
+	chan->nr_receivers--;
+	r->port = NULL;
+	/* the port's own reference keeps the region */
+	ipcchan_region_put(r->receipts);
+	r->receipts = NULL;
+	ipcchan_roster_receiver(chan, port->receiver_slot, IPCCHAN_SLOT_EMPTY, 0);
+}
+
+/*
+ * First half: off the slots and the roster; who waited for what has happened
+ * is woken, as the port may have died before it could kick.
+ */
+static void leave(struct ipcchan_port *port, enum ipcchan_reason reason,
+		  bool drain)
+{
+	struct ipcchan_channel *chan = port->chan;
+
+	spin_lock(&chan->lock);
+	if (port->roles & IPCCHAN_SEND)
+		leave_sender(port, drain);
+	if (port->roles & IPCCHAN_RECEIVE)
+		leave_receiver(port);
+	port->reason = reason;
+	WRITE_ONCE(port->state, IPCCHAN_PORT_GONE);
+	ipcchan_wake_gone(port);
+	smp_mb();	/* N: the roster, then who sleeps */
+	ipcchan_wake_changed(chan);
+	spin_unlock(&chan->lock);
+
+	list_del_init(&port->node);
+	chan->nr_ports--;
+}
+
+/* Second half: out of the others' windows. */
+static void vanish(struct ipcchan_port *port, bool drain)
+{
+	struct ipcchan_channel *chan = port->chan;
+
+	if (port->roles & IPCCHAN_SEND && !drain) {
+		ipcchan_map_outbox_changed(chan, port->sender_slot, port->outbox);
+		vacate_outbox(chan, port->sender_slot, NULL);
+	}
+	if (port->roles & IPCCHAN_RECEIVE)
+		ipcchan_map_receipts_changed(chan, port->receiver_slot,
+					     port->receipts);
+}
+
+static void detach_locked(struct ipcchan_port *port, enum ipcchan_reason reason)
+{
+	struct ipcchan_channel *chan = port->chan;
+	bool was_active = port->state == IPCCHAN_PORT_ACTIVE;
+	bool drain = was_active && reason == IPCCHAN_REASON_CLOSED &&
+		     port->roles & IPCCHAN_SEND &&
+		     ipcchan_ring_unread(chan, port->sender_slot);
+
+	lockdep_assert_held(&chan->mutex);
+	leave(port, reason, drain);
+	if (was_active)
+		vanish(port, drain);
+	if (ipcchan_map_has_window(port)) {
+		ipcchan_map_settle_all(chan);
+		ipcchan_map_close_window(port);
+	}
+	reap_locked(chan);
+	if (list_empty(&chan->ports) &&
+	    !(chan->flags & IPCCHAN_CREATE_PERSISTENT))
+		ipcchan_channel_retire(chan);
+}
+
+/*
+ * ipcchan_port_detach() - end an attachment; nothing if it has ended
+ */
+void ipcchan_port_detach(struct ipcchan_port *port, enum ipcchan_reason reason)
+{
+	struct ipcchan_channel *chan = port->chan;
+
+	mutex_lock(&chan->mutex);
+	if (port->state != IPCCHAN_PORT_GONE)
+		detach_locked(port, reason);
+	mutex_unlock(&chan->mutex);
+}
+
+/*
+ * ipcchan_port_detach_all_locked() - the channel is being deleted
+ *
+ * All leave first, then each page is settled once, as its own port's.
+ */
+void ipcchan_port_detach_all_locked(struct ipcchan_channel *chan)
+{
+	struct ipcchan_port *port, *next;
+	LIST_HEAD(left);
+	u32 i;
+
+	lockdep_assert_held(&chan->mutex);
+	for (i = 0; i < chan->geometry.senders; i++)
+		if (chan->draining & BIT_ULL(i))
+			empty_sender_slot(chan, i);
+	list_for_each_entry_safe(port, next, &chan->ports, node) {
+		bool was_active = port->state == IPCCHAN_PORT_ACTIVE;
+
+		leave(port, IPCCHAN_REASON_DELETED, false);
+		list_add(&port->node, &left);
+		if (was_active && port->roles & IPCCHAN_SEND)
+			ipcchan_identity_clear(&chan->senders[port->sender_slot].identity);
+	}
+	list_for_each_entry(port, &left, node) {
+		if (port->outbox)
+			ipcchan_region_settle(port->outbox);
+		if (port->receipts)
+			ipcchan_region_settle(port->receipts);
+	}
+	ipcchan_map_settle_all(chan);
+	list_for_each_entry_safe(port, next, &left, node) {
+		ipcchan_map_close_window(port);
+		list_del_init(&port->node);
+	}
+}
+
+/*
+ * ipcchan_port_evict() - end another's attachment, by its number
+ *
+ * The caller has checked the right. -ENOENT.
+ */
+int ipcchan_port_evict(struct ipcchan_channel *chan, u32 id,
+		       struct ipcchan_why *why)
+{
+	struct ipcchan_port *port;
+	int err = ipcchan_refuse(why, -ENOENT, "the channel has no port of that number");
+
+	mutex_lock(&chan->mutex);
+	list_for_each_entry(port, &chan->ports, node) {
+		if (port->id == id) {
+			detach_locked(port, IPCCHAN_REASON_EVICTED);
+			err = 0;
+			break;
+		}
+	}
+	mutex_unlock(&chan->mutex);
+	return err;
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Names of channels in network namespaces. */
+#include <linux/ctype.h>
+#include <linux/nsproxy.h>
+#include <linux/stringhash.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "channel.h"
+#include "names.h"
+
+static unsigned int net_id __read_mostly;
+
+struct ipcchan_net *ipcchan_net(struct net *net)
+{
+	return net_generic(net, net_id);
+}
+
+static u32 hash(const char *name)
+{
+	return full_name_hash(NULL, name, strlen(name));
+}
+
+/* Letters, digits and ._:/- ; not empty. The caller has checked the length. */
+bool ipcchan_name_valid(const char *name)
+{
+	const char *p;
+
+	for (p = name; *p; p++)
+		if (!isascii(*p) || (!isalnum(*p) && !strchr("._:/-", *p)))
+			return false;
+	return p != name;
+}
+
+static struct ipcchan_channel *find_locked(struct ipcchan_net *in,
+					   const char *name)
+{
+	struct ipcchan_channel *chan;
+
+	lockdep_assert_held(&in->lock);
+	hash_for_each_possible(in->names, chan, node, hash(name)) {
+		if (!strcmp(chan->name, name))
+			return chan;
+	}
+	return NULL;
+}
+
+/* Make @chan known; the table takes a reference. -EEXIST, -ENOMEM. */
+int ipcchan_names_add(struct ipcchan_channel *chan, struct ipcchan_why *why)
+{
+	struct ipcchan_net *in = chan->net;
+	int id, err = 0;
+
+	mutex_lock(&in->lock);
+	if (find_locked(in, chan->name)) {
+		err = ipcchan_refuse(why, -EEXIST, "the name is taken");
+		goto unlock;
+	}
+	id = idr_alloc_cyclic(&in->ids, chan, 1, 0, GFP_KERNEL_ACCOUNT);
+	if (id < 0) {
+		err = ipcchan_refuse(why, id, "not enough memory for the name");
+		goto unlock;
+	}
+	chan->id = id;
+	hash_add(in->names, &ipcchan_channel_ref(chan)->node, hash(chan->name));
+	in->generation++;
+unlock:
+	mutex_unlock(&in->lock);
+	return err;
+}
+
+/* Forget @chan and drop the table's reference; the caller has one of its own. */
+void ipcchan_names_remove(struct ipcchan_channel *chan)
+{
+	struct ipcchan_net *in = chan->net;
+
+	mutex_lock(&in->lock);
+	hash_del(&chan->node);
+	idr_remove(&in->ids, chan->id);
+	in->generation++;
+	mutex_unlock(&in->lock);
+	ipcchan_channel_put(chan);
+}
+
+/* The channel of that name, with a reference, or an ERR_PTR(-ENOENT). */
+struct ipcchan_channel *ipcchan_names_find(struct ipcchan_net *in,
+					   const char *name,
+					   struct ipcchan_why *why)
+{
+	struct ipcchan_channel *chan;
+
+	mutex_lock(&in->lock);
+	chan = find_locked(in, name);
+	if (chan)
+		ipcchan_channel_ref(chan);
+	mutex_unlock(&in->lock);
+	if (!chan)
+		return ERR_PTR(ipcchan_refuse(why, -ENOENT,
+					      "there is no channel of that name"));
+	return chan;
+}
+
+/* The first channel with a number >= *id, with a reference, or NULL. */
+struct ipcchan_channel *ipcchan_names_next(struct ipcchan_net *in, int *id)
+{
+	struct ipcchan_channel *chan;
+
+	mutex_lock(&in->lock);
+	chan = idr_get_next(&in->ids, id);
+	if (chan)
+		ipcchan_channel_ref(chan);
+	mutex_unlock(&in->lock);
+	return chan;
+}
+
+/* For dumps: never 0, differs when channels came or went. */
+u32 ipcchan_names_generation(struct ipcchan_net *in)
+{
+	return READ_ONCE(in->generation) | 1u << 31;
+}
+
+static int __net_init net_init(struct net *net)
+{
+	struct ipcchan_net *in = ipcchan_net(net);
+
+	in->net = net;
+	mutex_init(&in->lock);
+	hash_init(in->names);
+	idr_init(&in->ids);
+	return 0;
+}
+
+/* No file and no socket refers to the namespace any more: only names are left. */
+static void __net_exit net_exit(struct net *net)
+{
+	struct ipcchan_net *in = ipcchan_net(net);
+	struct ipcchan_channel *chan;
+	int id = 0;
+
+	while ((chan = ipcchan_names_next(in, &id))) {
+		ipcchan_channel_delete(chan);
+		ipcchan_channel_put(chan);
+	}
+	idr_destroy(&in->ids);
+}
+
+static struct pernet_operations net_ops = {
+	.init = net_init,
+	.exit = net_exit,
+	.id = &net_id,
+	.size = sizeof(struct ipcchan_net),
+};
+
+int ipcchan_names_init(void)
+{
+	return register_pernet_subsys(&net_ops);
+}
+
+void ipcchan_names_exit(void)
+{
+	unregister_pernet_subsys(&net_ops);
+}

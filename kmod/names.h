@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: the channels of a network namespace, by name and by number
+ *
+ * The table holds a reference on each channel in it. Its mutex is innermost
+ * among the mutexes: it is taken with a channel's held, never the other way.
+ */
+#ifndef IPCCHAN_NAMES_H
+#define IPCCHAN_NAMES_H
+
+#include <linux/hashtable.h>
+#include <linux/idr.h>
+#include <linux/mutex.h>
+
+#include "account.h"
+
+struct ipcchan_channel;
+struct net;
+
+struct ipcchan_net {
+	/* constant */
+	struct net *net;
+	/* protected by account.c's lock */
+	struct ipcchan_usage usage;
+	/* protected by lock */
+	struct mutex lock;
+	DECLARE_HASHTABLE(names, 8);
+	struct idr ids;
+	u32 generation;		/* changes with the set of channels */
+};
+
+struct ipcchan_net *ipcchan_net(struct net *net);
+
+bool ipcchan_name_valid(const char *name);
+int ipcchan_names_add(struct ipcchan_channel *chan, struct ipcchan_why *why);
+void ipcchan_names_remove(struct ipcchan_channel *chan);
+struct ipcchan_channel *ipcchan_names_find(struct ipcchan_net *in,
+					   const char *name,
+					   struct ipcchan_why *why);
+struct ipcchan_channel *ipcchan_names_next(struct ipcchan_net *in, int *id);
+u32 ipcchan_names_generation(struct ipcchan_net *in);
+
+int ipcchan_names_init(void);
+void ipcchan_names_exit(void);
+
+#endif

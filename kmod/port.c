@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Ports: attaching, and what is asked of them. Coming and going: member.c */
+#include <linux/cred.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+
+#include "map.h"
+#include "names.h"
+#include "port.h"
+#include "rights.h"
+
+static int check(const struct ipcchan_attach *args, struct ipcchan_why *why)
+{
+	if (args->flags & ~IPCCHAN_ATTACH_OWNER)
+		return ipcchan_refuse(why, -EINVAL, "unknown flags");
+	if (!args->role || args->role & ~(IPCCHAN_SEND | IPCCHAN_RECEIVE))
+		return ipcchan_refuse(why, -EINVAL,
+				      "a role is to send, to receive, or both");
+	if (args->owner && !(args->flags & IPCCHAN_ATTACH_OWNER))
+		return ipcchan_refuse(why, -EINVAL,
+				      "an owner is given but not asked for");
+	if (args->reserved)
+		return ipcchan_refuse(why, -EINVAL, "reserved is not zero");
+	if (args->wake_count || args->wake_delay_ns)
+		return ipcchan_refuse(why, -EOPNOTSUPP,
+				      "wake-up thresholds are not supported yet");
+	if (args->label[0])
+		return ipcchan_refuse(why, -EOPNOTSUPP,
+				      "type labels are not supported yet");
+	return 0;
+}
+
+static int check_rights(const struct ipcchan_channel *chan,
+			const struct ipcchan_attach *args,
+			struct ipcchan_why *why)
+{
+	u32 rights = ipcchan_rights(chan);
+
+	if (args->role & IPCCHAN_SEND && !(rights & IPCCHAN_SEND))
+		return ipcchan_refuse(why, -EACCES, "no right to send");
+	if (args->role & IPCCHAN_RECEIVE && !(rights & IPCCHAN_RECEIVE))
+		return ipcchan_refuse(why, -EACCES, "no right to receive");
+	if (args->flags & IPCCHAN_ATTACH_OWNER &&
+	    !uid_eq(chan->uid, make_kuid(current_user_ns(), args->owner)))
+		return ipcchan_refuse(why, -EACCES,
+				      "the channel has another owner");
+	return 0;
+}
+
+/* A free slot for a sender: EUSERS none, EOVERFLOW only used-up ones. */
+static int find_sender_slot(struct ipcchan_channel *chan, u32 *slot,
+			    struct ipcchan_why *why)
+{
+	bool used_up = false;
+	u32 i;
+
+	for (i = 0; i < chan->geometry.senders; i++) {
+		const struct ipcchan_sender_slot *s = &chan->senders[i];
+
+		if (s->holder || s->state != IPCCHAN_SLOT_EMPTY)
+			continue;
+		*slot = i;
+		if (ipcchan_seq_limit(i) - s->next_base >
+		    2ull * chan->geometry.depth)
+			return 0;
+		used_up = true;
+	}
+	if (used_up)
+		return ipcchan_refuse(why, -EOVERFLOW,
+				      "the free sender slots have used up their sequence numbers");
+	return ipcchan_refuse(why, -EUSERS, "all sender slots are taken");
+}
+
+static int find_receiver_slot(struct ipcchan_channel *chan, u32 *slot,
+			      struct ipcchan_why *why)
+{
+	for (*slot = 0; *slot < chan->geometry.receivers; ++*slot)
+		if (!chan->receivers[*slot].holder)
+			return 0;
+	return ipcchan_refuse(why, -EUSERS, "all receiver slots are taken");
+}
+
+/* Find slots for the roles; with the mutex; takes nothing yet. */
+static int find_slots(struct ipcchan_channel *chan, u32 role, u32 *sender_slot,
+		      u32 *receiver_slot, struct ipcchan_why *why)
+{
+	int err = 0;
+
+	lockdep_assert_held(&chan->mutex);
+	*sender_slot = IPCCHAN_NO_SLOT;
+	*receiver_slot = IPCCHAN_NO_SLOT;
+	if (chan->state != IPCCHAN_CHANNEL_ACTIVE)
+		return ipcchan_refuse(why, -ENOENT,
+				      "there is no channel of that name");
+	if (role & IPCCHAN_SEND)
+		err = find_sender_slot(chan, sender_slot, why);
+	if (!err && role & IPCCHAN_RECEIVE)
+		err = find_receiver_slot(chan, receiver_slot, why);
+	return err;
+}
+
+/* Is it worth taking memory? */
+static int look_for_slots(struct ipcchan_channel *chan, u32 role,
+			  struct ipcchan_why *why)
+{
+	u32 sender_slot, receiver_slot;
+	int err;
+
+	if (role & IPCCHAN_SEND)
+		ipcchan_port_reap(chan);
+	mutex_lock(&chan->mutex);
+	err = find_slots(chan, role, &sender_slot, &receiver_slot, why);
+	mutex_unlock(&chan->mutex);
+	return err;
+}
+
+/* Take the slots: from here on the port is the channel's. */
+static int enlist(struct ipcchan_port *port, struct ipcchan_why *why)
+{
+	struct ipcchan_channel *chan = port->chan;
+	int err;
+
+	mutex_lock(&chan->mutex);
+	err = find_slots(chan, port->roles, &port->sender_slot,
+			 &port->receiver_slot, why);
+	if (!err) {
+		if (port->roles & IPCCHAN_SEND)
+			chan->senders[port->sender_slot].holder = port;
+		if (port->roles & IPCCHAN_RECEIVE)
+			chan->receivers[port->receiver_slot].holder = port;
+		port->id = ++chan->last_port_id;
+		list_add_tail(&port->node, &chan->ports);
+		chan->nr_ports++;
+	}
+	mutex_unlock(&chan->mutex);
+	return err;
+}
+
+static int alloc_regions(struct ipcchan_port *port, struct ipcchan_why *why)
+{
+	const struct ipcchan_layout *l = &port->chan->layout;
+	struct ipcchan_usage *net = &port->chan->net->usage;
+	struct ipcchan_region *region;
+
+	if (port->roles & IPCCHAN_RECEIVE) {
+		region = ipcchan_region_alloc(l->receipts_size, port->account,
+					      net, why);
+		if (IS_ERR(region))
+			return PTR_ERR(region);
+		port->receipts = region;
+	}
+	if (port->roles & IPCCHAN_SEND) {
+		region = ipcchan_region_alloc(l->outbox_size, port->account,
+					      net, why);
+		if (IS_ERR(region))
+			return PTR_ERR(region);
+		port->outbox = region;
+	}
+	return 0;
+}
+
+/* All but its regions, account and place in the channel. */
+static struct ipcchan_port *alloc_port(struct ipcchan_channel *chan, u32 role,
+				       struct address_space *mapping)
+{
+	struct ipcchan_port *port = kzalloc(sizeof(*port), GFP_KERNEL_ACCOUNT);
+
+	if (!port)
+		return NULL;
+	port->account = ipcchan_account_get();
+	if (!port->account) {
+		kfree(port);
+		return NULL;
+	}
+	port->chan = ipcchan_channel_ref(chan);
+	port->roles = role;
+	port->mapping = mapping;
+	port->mm = current->mm;
+	mmgrab(port->mm);
+	ipcchan_identity_stamp(&port->identity);
+	INIT_LIST_HEAD(&port->node);
+	init_waitqueue_head(&port->wq);
+	return port;
+}
+
+static void destroy(struct ipcchan_port *port)
+{
+	ipcchan_region_put(port->outbox);
+	ipcchan_region_put(port->receipts);
+	ipcchan_identity_clear(&port->identity);
+	mmdrop(port->mm);
+	ipcchan_channel_put(port->chan);
+	ipcchan_account_put(port->account);
+	kfree(port);
+}
+
+static struct ipcchan_port *attach(struct ipcchan_channel *chan, u32 role,
+				   struct address_space *mapping,
+				   struct ipcchan_why *why)
+{
+	struct ipcchan_usage *net = &chan->net->usage;
+	struct ipcchan_port *port;
+	int err;
+
+	err = look_for_slots(chan, role, why);
+	if (err)
+		return ERR_PTR(err);
+	port = alloc_port(chan, role, mapping);
+	if (!port)
+		return ERR_PTR(ipcchan_refuse(why, -ENOMEM,
+					      "not enough memory for the port"));
+	err = ipcchan_charge(port->account, net, IPCCHAN_PORTS, 1, why);
+	if (err)
+		goto destroy;
+	err = alloc_regions(port, why) ?: enlist(port, why);
+	if (err)
+		goto uncharge;
+	return port;
+
+uncharge:
+	ipcchan_uncharge(port->account, net, IPCCHAN_PORTS, 1);
+destroy:
+	destroy(port);
+	return ERR_PTR(err);
+}
+
+/*
+ * ipcchan_port_attach() - make a port, NEW
+ * @mapping:	of the file it is for
+ *
+ * Errors as at struct ipcchan_attach. Returns an ERR_PTR().
+ */
+struct ipcchan_port *ipcchan_port_attach(struct ipcchan_net *in,
+					 const struct ipcchan_attach *args,
+					 struct address_space *mapping,
+					 struct ipcchan_why *why)
+{
+	struct ipcchan_channel *chan;
+	struct ipcchan_port *port;
+	int err;
+
+	err = check(args, why);
+	if (err)
+		return ERR_PTR(err);
+	chan = ipcchan_channel_find(in, args->name, why);
+	if (IS_ERR(chan))
+		return ERR_CAST(chan);
+	err = check_rights(chan, args, why);
+	port = err ? ERR_PTR(err) : attach(chan, args->role, mapping, why);
+	ipcchan_channel_put(chan);
+	return port;
+}
+
+/* The results of ATTACH. */
+void ipcchan_port_describe(const struct ipcchan_port *port,
+			   struct ipcchan_attach *out)
+{
+	const struct ipcchan_channel *chan = port->chan;
+
+	out->geometry = chan->geometry;
+	out->type = chan->type;
+	out->overflow = chan->overflow;
+	out->port_id = port->id;
+	out->sender_slot = port->sender_slot;
+	out->receiver_slot = port->receiver_slot;
+	out->own_offset = IPCCHAN_OWN_OFFSET;
+	out->own_size = ipcchan_map_own_size(port);
+	out->window_offset = IPCCHAN_WINDOW_OFFSET;
+	out->window_size = chan->layout.window_size;
+}
+
+/*
+ * ipcchan_port_free() - the file is released
+ *
+ * No mapping is left, so nobody but the channel's list knows the port. Takes
+ * NULL and returns NULL.
+ */
+struct ipcchan_port *ipcchan_port_free(struct ipcchan_port *port)
+{
+	if (!port)
+		return NULL;
+	ipcchan_port_detach(port, IPCCHAN_REASON_CLOSED);
+	ipcchan_uncharge(port->account, &port->chan->net->usage, IPCCHAN_PORTS, 1);
+	destroy(port);
+	return NULL;
+}
+
+/*
+ * ipcchan_port_usable() - may the caller make calls on the port?
+ *
+ * -EBUSY it is another address space's; -ESHUTDOWN it is GONE.
+ */
+int ipcchan_port_usable(const struct ipcchan_port *port)
+{
+	if (current->mm != port->mm)
+		return -EBUSY;
+	if (READ_ONCE(port->state) == IPCCHAN_PORT_GONE)
+		return -ESHUTDOWN;
+	return 0;
+}
+
+static void fill_peer(struct ipcchan_peer *peer, u32 id, u32 roles,
+		      const struct ipcchan_identity *identity)
+{
+	peer->port_id = id;
+	peer->roles = roles;
+	peer->pid = ipcchan_identity_pid(identity);
+	peer->uid = ipcchan_identity_uid(identity);
+	peer->gid = ipcchan_identity_gid(identity);
+	peer->attached_ns = identity->attached_ns;
+}
+
+static int sender_peer(struct ipcchan_channel *chan, struct ipcchan_peer *peer)
+{
+	const struct ipcchan_sender_slot *s;
+
+	if (peer->slot >= chan->geometry.senders)
+		return -EINVAL;
+	s = &chan->senders[peer->slot];
+	if (s->state == IPCCHAN_SLOT_EMPTY)
+		return -ENOENT;
+	fill_peer(peer, s->port_id, s->port ? s->port->roles : IPCCHAN_SEND,
+		  &s->identity);
+	return 0;
+}
+
+static int receiver_peer(struct ipcchan_channel *chan, struct ipcchan_peer *peer)
+{
+	const struct ipcchan_port *port;
+
+	if (peer->slot >= chan->geometry.receivers)
+		return -EINVAL;
+	port = chan->receivers[peer->slot].port;
+	if (!port)
+		return -ENOENT;
+	fill_peer(peer, port->id, port->roles, &port->identity);
+	return 0;
+}
+
+/* Who is behind a slot; errors as at struct ipcchan_peer. */
+int ipcchan_port_peer(struct ipcchan_port *port, struct ipcchan_peer *peer)
+{
+	struct ipcchan_channel *chan = port->chan;
+	int err = -EINVAL;
+
+	mutex_lock(&chan->mutex);
+	if (peer->role == IPCCHAN_SEND) {
+		err = sender_peer(chan, peer);
+	} else if (peer->role == IPCCHAN_RECEIVE) {
+		err = receiver_peer(chan, peer);
+	} else if (!peer->role && !peer->slot) {
+		fill_peer(peer, port->id, port->roles, &port->identity);
+		err = 0;
+	}
+	mutex_unlock(&chan->mutex);
+	return err;
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Reading outboxes and receipts. Letters: Documentation/protocol.md */
+#include <asm/barrier.h>
+#include <linux/ktime.h>
+
+#include "ring.h"
+
+static struct ipcchan_cursor *cursor(const struct ipcchan_region *receipts,
+				     u32 slot)
+{
+	return ipcchan_region_at(receipts, sizeof(struct ipcchan_receipts) +
+				 slot * sizeof(struct ipcchan_cursor));
+}
+
+static struct ipcchan_outbox *outbox(const struct ipcchan_region *region)
+{
+	return ipcchan_region_at(region, 0);
+}
+
+/* Clamp what a process wrote to what a sequence of this slot can be. */
+static u64 clamp_seq(u64 seq, u64 base, u32 slot)
+{
+	return clamp_t(u64, seq, base, ipcchan_seq_limit(slot));
+}
+
+/*
+ * ipcchan_ring_readable() - is there something for a receiver in that slot?
+ *
+ * The library's own test: a descriptor at the place after the cursor that is
+ * not older than what is expected there.
+ */
+bool ipcchan_ring_readable(const struct ipcchan_channel *chan,
+			   const struct ipcchan_region *receipts, u32 slot)
+{
+	const struct ipcchan_sender_slot *s = &chan->senders[slot];
+	const struct ipcchan_cursor *c = cursor(receipts, slot);
+	const struct ipcchan_desc *desc;
+	u64 expected;
+
+	if (!s->outbox || READ_ONCE(c->closed) == s->base)
+		return false;
+	expected = ipcchan_passed(READ_ONCE(c->passed), s->base) + 1;
+	desc = ipcchan_region_at(s->outbox, chan->layout.ring +
+				 (expected & (chan->geometry.depth - 1)) *
+				 sizeof(*desc));
+	/* B, pairs with A */
+	return ipcchan_seq_delta(smp_load_acquire(&desc->seq), expected) >= 0;
+}
+
+/* Does this receiver hold a message of that slot's sender? */
+static bool holds(const struct ipcchan_channel *chan,
+		  const struct ipcchan_region *receipts, u32 slot)
+{
+	u64 base = chan->senders[slot].base;
+	u32 i;
+
+	for (i = 0; i < chan->geometry.holds; i++) {
+		u64 seq = READ_ONCE(*(u64 *)ipcchan_region_at(receipts,
+				chan->layout.holds + i * sizeof(u64)));
+
+		if (seq > base && seq <= ipcchan_seq_limit(slot))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * ipcchan_ring_unread() - does any receiver still need that slot's outbox?
+ *
+ * First the cursor, then the holds, as a sender does; with the mutex.
+ */
+bool ipcchan_ring_unread(const struct ipcchan_channel *chan, u32 slot)
+{
+	u32 i;
+
+	lockdep_assert_held(&chan->mutex);
+	for (i = 0; i < chan->geometry.receivers; i++) {
+		const struct ipcchan_region *receipts = chan->receivers[i].receipts;
+
+		if (!receipts)
+			continue;
+		if (ipcchan_ring_readable(chan, receipts, slot))
+			return true;
+		/* H and J, pair with G and I: a message passed is seen held */
+		smp_rmb();
+		if (holds(chan, receipts, slot))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * ipcchan_ring_room() - may a blocked sender find room where it found none?
+ *
+ * Compares with what it handed in: the receivers' generation; else all have
+ * passed what it awaits, and something differs.
+ */
+bool ipcchan_ring_room(const struct ipcchan_port *sender)
+{
+	const struct ipcchan_channel *chan = sender->chan;
+	u64 base = chan->senders[sender->sender_slot].base;
+	bool changed = false;
+	u32 i;
+
+	if (!sender->blocked ||
+	    sender->blocked_generation != chan->receiver_generation)
+		return true;
+	for (i = 0; i < chan->geometry.receivers; i++) {
+		const struct ipcchan_region *receipts = chan->receivers[i].receipts;
+		const struct ipcchan_cursor *c;
+		u64 passed, closed;
+
+		if (!receipts)
+			continue;
+		c = cursor(receipts, sender->sender_slot);
+		passed = READ_ONCE(c->passed);
+		closed = READ_ONCE(c->closed);
+		if (closed != base && passed < sender->await)
+			return false;
+		changed |= sender->progress[i] !=
+			   ipcchan_progress(passed, READ_ONCE(c->released), closed);
+	}
+	return changed;
+}
+
+/*
+ * ipcchan_ring_begin() - a newcomer's receipts: where it begins with each sender
+ *
+ * The newcomer is on the roster already. K, pairs with C: either its start is
+ * after a message, or the message's sender sees the newcomer.
+ */
+void ipcchan_ring_begin(const struct ipcchan_channel *chan,
+			struct ipcchan_region *receipts)
+{
+	u32 i;
+
+	lockdep_assert_held(&chan->lock);
+	smp_mb();	/* K, pairs with C */
+	for (i = 0; i < chan->geometry.senders; i++) {
+		const struct ipcchan_sender_slot *s = &chan->senders[i];
+		u64 head;
+
+		if (!s->outbox)
+			continue;
+		if (s->state == IPCCHAN_SLOT_DRAINING) {
+			WRITE_ONCE(cursor(receipts, i)->closed, s->base);
+			continue;
+		}
+		/* L, pairs with L in the library */
+		head = smp_load_acquire(&outbox(s->outbox)->head);
+		WRITE_ONCE(cursor(receipts, i)->passed,
+			   clamp_seq(head, s->base, i));
+	}
+}
+
+/*
+ * ipcchan_ring_next_base() - where the slot's next sender may begin
+ *
+ * The slot is empty and its windows are too: a receiver may still store a
+ * cursor for a message it took before, at most one beyond what it shows. What
+ * it shows counts for no more than one message in two nanoseconds, so that a
+ * liar cannot use up the numbers.
+ */
+u64 ipcchan_ring_next_base(const struct ipcchan_channel *chan, u32 slot)
+{
+	const struct ipcchan_sender_slot *s = &chan->senders[slot];
+	u64 most = s->base + (ktime_get_ns() - s->since_ns) / 2;
+	u64 next = s->base;
+	u32 i;
+
+	lockdep_assert_held(&chan->mutex);
+	for (i = 0; i < chan->geometry.receivers; i++) {
+		const struct ipcchan_region *receipts = chan->receivers[i].receipts;
+		u64 passed;
+
+		if (!receipts)
+			continue;
+		passed = READ_ONCE(cursor(receipts, slot)->passed);
+		if (passed > next && passed <= ipcchan_seq_limit(slot))
+			next = clamp_t(u64, passed, next, max(most, next));
+	}
+	return min(next + 2ull * chan->geometry.depth + 2,
+		   ipcchan_seq_limit(slot));
+}
+
+static void receiver_claims(const struct ipcchan_port *port,
+			    struct ipcchan_claims *claims)
+{
+	const struct ipcchan_channel *chan = port->chan;
+	const struct ipcchan_receipts *r = ipcchan_region_at(port->receipts, 0);
+	u32 i;
+
+	claims->received = READ_ONCE(r->received);
+	for (i = 0; i < chan->geometry.senders; i++) {
+		const struct ipcchan_sender_slot *s = &chan->senders[i];
+		const struct ipcchan_cursor *c = cursor(port->receipts, i);
+		u64 head, passed;
+
+		claims->lost += READ_ONCE(c->lost);
+		if (!s->outbox || READ_ONCE(c->closed) == s->base)
+			continue;
+		passed = clamp_seq(READ_ONCE(c->passed), s->base, i);
+		head = clamp_seq(READ_ONCE(outbox(s->outbox)->head), s->base, i);
+		claims->behind += head > passed ? head - passed : 0;
+	}
+	for (i = 0; i < chan->geometry.holds; i++)
+		claims->held += !!READ_ONCE(*(u64 *)ipcchan_region_at(
+			port->receipts, chan->layout.holds + i * sizeof(u64)));
+}
+
+/* With the channel's mutex, on an ACTIVE port. */
+void ipcchan_ring_claims(const struct ipcchan_port *port,
+			 struct ipcchan_claims *claims)
+{
+	lockdep_assert_held(&port->chan->mutex);
+	memset(claims, 0, sizeof(*claims));
+	if (port->outbox) {
+		claims->sent = READ_ONCE(outbox(port->outbox)->sent);
+		claims->sent_bytes = READ_ONCE(outbox(port->outbox)->bytes);
+	}
+	if (port->receipts)
+		receiver_claims(port, claims);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: the kernel's looks into pages that processes write
+ *
+ * Every word is read once, and whatever it says, what follows is a bounded
+ * number of reads inside the regions: indices are masked, sums may wrap. A
+ * lying process is told nonsense about itself and delays its own messages.
+ *
+ * With the channel's lock or mutex held, so that regions stay where they are.
+ */
+#ifndef IPCCHAN_RING_KERNEL_H
+#define IPCCHAN_RING_KERNEL_H
+
+#include "port.h"
+
+bool ipcchan_ring_readable(const struct ipcchan_channel *chan,
+			   const struct ipcchan_region *receipts, u32 slot);
+bool ipcchan_ring_unread(const struct ipcchan_channel *chan, u32 slot);
+bool ipcchan_ring_room(const struct ipcchan_port *sender);
+void ipcchan_ring_begin(const struct ipcchan_channel *chan,
+			struct ipcchan_region *receipts);
+u64 ipcchan_ring_next_base(const struct ipcchan_channel *chan, u32 slot);
+
+/* A port's own claims, for administrators to see. */
+struct ipcchan_claims {
+	u64 sent;
+	u64 sent_bytes;
+	u64 received;
+	u64 lost;
+	u64 behind;	/* messages published and not taken, of all senders */
+	u32 held;
+};
+
+void ipcchan_ring_claims(const struct ipcchan_port *port,
+			 struct ipcchan_claims *claims);
+
+#endif

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Wait, kick, poll. Letters: Documentation/protocol.md */
+#include <linux/hrtimer.h>
+#include <linux/sched/signal.h>
+
+#include "ring.h"
+#include "roster.h"
+#include "wait.h"
+
+static bool readable(const struct ipcchan_port *port)
+{
+	const struct ipcchan_channel *chan = port->chan;
+	u32 i;
+
+	for (i = 0; i < chan->geometry.senders; i++)
+		if (ipcchan_ring_readable(chan, port->receipts, i))
+			return true;
+	return false;
+}
+
+/* No sender, or no receiver, but the port itself, and there was one. */
+static bool no_senders(const struct ipcchan_port *port)
+{
+	return port->had_sender &&
+	       port->chan->nr_senders == !!(port->roles & IPCCHAN_SEND);
+}
+
+static bool no_receivers(const struct ipcchan_port *port)
+{
+	return port->had_receiver &&
+	       port->chan->nr_receivers == !!(port->roles & IPCCHAN_RECEIVE);
+}
+
+/* Nobody left to receive from, nor to send to. */
+static bool hung_up(const struct ipcchan_port *port)
+{
+	return (!(port->roles & IPCCHAN_RECEIVE) || no_senders(port)) &&
+	       (!(port->roles & IPCCHAN_SEND) || no_receivers(port));
+}
+
+/* What of @flags has come about? The port is ACTIVE. */
+static u32 look(const struct ipcchan_port *port, u32 flags)
+{
+	const struct ipcchan_channel *chan = port->chan;
+	u32 events = 0;
+
+	lockdep_assert_held(&chan->lock);
+	if (flags & IPCCHAN_WAIT_RECEIVE) {
+		if (readable(port))
+			events |= IPCCHAN_WAIT_RECEIVE;
+		if (no_senders(port))
+			events |= IPCCHAN_WAIT_HANGUP;
+	}
+	if (flags & IPCCHAN_WAIT_SEND && ipcchan_ring_room(port))
+		events |= IPCCHAN_WAIT_SEND;
+	if (flags & IPCCHAN_WAIT_ROSTER &&
+	    (port->seen_senders != chan->sender_generation ||
+	     port->seen_receivers != chan->receiver_generation))
+		events |= IPCCHAN_WAIT_ROSTER;
+	return events;
+}
+
+/* Whoever kicks from now on must ask. Arm, barrier; the caller then looks. */
+static void arm(struct ipcchan_port *port, u32 flags)
+{
+	struct ipcchan_channel *chan = port->chan;
+
+	lockdep_assert_held(&chan->lock);
+	port->armed |= flags;
+	if (flags & IPCCHAN_WAIT_SEND)
+		ipcchan_roster_await(chan, port->sender_slot, port->await);
+	ipcchan_roster_sleeping(chan);
+	smp_mb();	/* D, pairs with C; F, pairs with E */
+}
+
+static void disarm(struct ipcchan_port *port, u32 flags)
+{
+	lockdep_assert_held(&port->chan->lock);
+	port->armed &= ~flags;
+	ipcchan_roster_sleeping(port->chan);
+}
+
+/*
+ * Wake the port for @flags: all on its queue, who look for themselves. An
+ * epoll set looks again by ->poll, which arms again.
+ */
+static void rouse(struct ipcchan_port *port, u32 flags)
+{
+	disarm(port, flags);
+	wake_up_all(&port->wq);
+}
+
+static void wake_if_changed(struct ipcchan_port *port)
+{
+	u32 events;
+
+	if (!port)
+		return;
+	events = look(port, port->armed);
+	if (events & IPCCHAN_WAIT_HANGUP)
+		events |= IPCCHAN_WAIT_RECEIVE;
+	if (events || hung_up(port))
+		rouse(port, events);
+}
+
+/*
+ * ipcchan_wake_changed() - the roster has changed: wake whom it concerns
+ */
+void ipcchan_wake_changed(struct ipcchan_channel *chan)
+{
+	u32 i;
+
+	lockdep_assert_held(&chan->lock);
+	for (i = 0; i < chan->geometry.receivers; i++)
+		wake_if_changed(chan->receivers[i].port);
+	for (i = 0; i < chan->geometry.senders; i++)
+		wake_if_changed(chan->senders[i].port);
+}
+
+/* The port is GONE, and off the slots: its own sleepers leave. */
+void ipcchan_wake_gone(struct ipcchan_port *port)
+{
+	lockdep_assert_held(&port->chan->lock);
+	rouse(port, ~0u);
+}
+
+static void kick_receivers(struct ipcchan_port *sender, u64 slots)
+{
+	struct ipcchan_channel *chan = sender->chan;
+	u32 i;
+
+	for (i = 0; i < chan->geometry.receivers; i++) {
+		struct ipcchan_port *port = chan->receivers[i].port;
+
+		if (slots & BIT_ULL(i) && port &&
+		    port->armed & IPCCHAN_WAIT_RECEIVE &&
+		    ipcchan_ring_readable(chan, port->receipts,
+					  sender->sender_slot))
+			rouse(port, IPCCHAN_WAIT_RECEIVE);
+	}
+}
+
+static void kick_senders(struct ipcchan_channel *chan, u64 slots)
+{
+	u32 i;
+
+	for (i = 0; i < chan->geometry.senders; i++) {
+		struct ipcchan_port *port = chan->senders[i].port;
+
+		if (slots & BIT_ULL(i) && port &&
+		    port->armed & IPCCHAN_WAIT_SEND && ipcchan_ring_room(port))
+			rouse(port, IPCCHAN_WAIT_SEND);
+	}
+}
+
+/* The bits of @n slots. */
+static u64 slot_mask(u32 n)
+{
+	return n < 64 ? BIT_ULL(n) - 1 : ~0ull;
+}
+
+static bool kick_valid(const struct ipcchan_port *port,
+		       const struct ipcchan_kick *args)
+{
+	const struct ipcchan_geometry *g = &port->chan->geometry;
+
+	return !args->flags &&
+	       !(args->receivers & ~slot_mask(g->receivers)) &&
+	       !(args->senders & ~slot_mask(g->senders)) &&
+	       (!args->receivers || port->roles & IPCCHAN_SEND) &&
+	       (!args->senders || port->roles & IPCCHAN_RECEIVE);
+}
+
+/*
+ * ipcchan_kick() - wake those of the named who sleep and have something to do
+ *
+ * Errors as at struct ipcchan_kick.
+ */
+int ipcchan_kick(struct ipcchan_port *port, const struct ipcchan_kick *args)
+{
+	struct ipcchan_channel *chan = port->chan;
+	u64 draining;
+	int err = 0;
+
+	if (!kick_valid(port, args))
+		return -EINVAL;
+	spin_lock(&chan->lock);
+	if (port->state != IPCCHAN_PORT_ACTIVE)
+		err = port->state == IPCCHAN_PORT_GONE ? -ESHUTDOWN : -EINVAL;
+	if (!err && args->receivers)
+		kick_receivers(port, args->receivers);
+	if (!err && args->senders)
+		kick_senders(chan, args->senders);
+	draining = chan->draining & args->senders;
+	spin_unlock(&chan->lock);
+
+	if (!err && draining)
+		ipcchan_port_reap(chan);
+	return err;
+}
+
+/* Keep what the caller has seen; arm; look. Negative: an error. */
+static int arm_and_look(struct ipcchan_port *port,
+			const struct ipcchan_wait *args, const u64 *progress)
+{
+	struct ipcchan_channel *chan = port->chan;
+	int ret;
+
+	spin_lock(&chan->lock);
+	if (port->state != IPCCHAN_PORT_ACTIVE) {
+		ret = port->state == IPCCHAN_PORT_GONE ? -ESHUTDOWN : -EINVAL;
+		goto unlock;
+	}
+	if (args->flags & IPCCHAN_WAIT_SEND) {
+		port->blocked = true;
+		port->await = args->await;
+		port->blocked_generation = args->receiver_generation;
+		memcpy(port->progress, progress,
+		       chan->geometry.receivers * sizeof(*progress));
+	}
+	if (args->flags & IPCCHAN_WAIT_ROSTER) {
+		port->seen_senders = args->sender_generation;
+		port->seen_receivers = args->receiver_generation;
+	}
+	arm(port, args->flags);
+	ret = look(port, args->flags);
+unlock:
+	spin_unlock(&chan->lock);
+	return ret;
+}
+
+/* A waiter has left: if nobody else is on the queue, nobody need be kicked. */
+static void leave(struct ipcchan_port *port, u32 flags)
+{
+	struct ipcchan_channel *chan = port->chan;
+
+	spin_lock(&chan->lock);
+	if (port->armed & flags && !waitqueue_active(&port->wq))
+		disarm(port, flags);
+	spin_unlock(&chan->lock);
+}
+
+/* Sleep until woken: 0, or why not to look again. */
+static int doze(u64 deadline_ns)
+{
+	ktime_t deadline = min_t(u64, deadline_ns, KTIME_MAX);
+
+	if (!deadline_ns)
+		return -ETIMEDOUT;
+	if (signal_pending(current))
+		return -ERESTARTSYS;
+	if (deadline_ns == IPCCHAN_WAIT_FOREVER)
+		schedule();
+	else if (!schedule_hrtimeout(&deadline, HRTIMER_MODE_ABS))
+		return -ETIMEDOUT;
+	return 0;
+}
+
+static bool wait_valid(const struct ipcchan_port *port,
+		       const struct ipcchan_wait *args)
+{
+	u32 known = IPCCHAN_WAIT_ROSTER;
+
+	if (port->roles & IPCCHAN_RECEIVE)
+		known |= IPCCHAN_WAIT_RECEIVE;
+	if (port->roles & IPCCHAN_SEND)
+		known |= IPCCHAN_WAIT_SEND;
+	return args->flags && !(args->flags & ~known);
+}
+
+/*
+ * ipcchan_wait() - sleep until something of args->flags has come about
+ * @progress:	WAIT_SEND: a word for each of the geometry's receivers
+ *
+ * The events are left in @args. Errors as at struct ipcchan_wait.
+ */
+int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
+		 const u64 *progress)
+{
+	DEFINE_WAIT(entry);
+	int err = 0, ret;
+
+	if (!wait_valid(port, args))
+		return -EINVAL;
+	if (READ_ONCE(port->chan->draining) && args->flags & IPCCHAN_WAIT_RECEIVE)
+		ipcchan_port_reap(port->chan);
+	for (;;) {
+		prepare_to_wait(&port->wq, &entry, TASK_INTERRUPTIBLE);
+		ret = arm_and_look(port, args, progress);
+		if (ret || err)
+			break;
+		/* after a time-out or a signal it looks once more */
+		err = doze(args->deadline_ns);
+	}
+	finish_wait(&port->wq, &entry);
+	leave(port, args->flags);
+	if (ret < 0)
+		return ret;
+	args->events = ret;
+	return ret ? 0 : err;
+}
+
+static __poll_t poll_events(const struct ipcchan_port *port)
+{
+	__poll_t mask = 0;
+
+	if (port->roles & IPCCHAN_RECEIVE) {
+		if (readable(port))
+			mask |= EPOLLIN | EPOLLRDNORM;
+		if (no_senders(port))
+			mask |= EPOLLRDHUP;
+	}
+	if (port->roles & IPCCHAN_SEND && ipcchan_ring_room(port))
+		mask |= EPOLLOUT | EPOLLWRNORM;
+
+	if (hung_up(port))
+		mask |= EPOLLHUP;
+	return mask;
+}
+
+/* Arms always, and before it looks: an edge-triggered epoll asks only once. */
+__poll_t ipcchan_poll(struct ipcchan_port *port, struct file *file,
+		      struct poll_table_struct *table)
+{
+	__poll_t key = poll_requested_events(table);
+	struct ipcchan_channel *chan = port->chan;
+	__poll_t mask = EPOLLERR | EPOLLHUP;
+	u32 flags = 0;
+
+	if (current->mm != port->mm)
+		return EPOLLERR;
+	if (port->roles & IPCCHAN_RECEIVE &&
+	    key & (EPOLLIN | EPOLLRDNORM | EPOLLRDHUP))
+		flags |= IPCCHAN_WAIT_RECEIVE;
+	if (port->roles & IPCCHAN_SEND && key & (EPOLLOUT | EPOLLWRNORM))
+		flags |= IPCCHAN_WAIT_SEND;
+
+	poll_wait(file, &port->wq, table);
+	spin_lock(&chan->lock);
+	if (port->state == IPCCHAN_PORT_ACTIVE) {
+		arm(port, flags);
+		mask = poll_events(port);
+	}
+	spin_unlock(&chan->lock);
+	return mask;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: sleeping and waking
+ *
+ * What a port's sleepers await is kept in port->armed and the words beside it,
+ * under the channel's lock; the roster's two words are their OR. Armed means:
+ * the next one who has something for this port must kick.
+ */
+#ifndef IPCCHAN_WAIT_H
+#define IPCCHAN_WAIT_H
+
+#include <linux/poll.h>
+
+#include "port.h"
+
+int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
+		 const u64 *progress);
+int ipcchan_kick(struct ipcchan_port *port, const struct ipcchan_kick *args);
+__poll_t ipcchan_poll(struct ipcchan_port *port, struct file *file,
+		      struct poll_table_struct *table);
+
+void ipcchan_wake_changed(struct ipcchan_channel *chan);
+void ipcchan_wake_gone(struct ipcchan_port *port);
+
+#endif

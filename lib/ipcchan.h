@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR MIT */
+/*
+ * libipcchan: zero-copy message channels.
+ *
+ * DOC: rules for all calls
+ *
+ * Calls that can fail return a negative errno; ipcchan_strerror() has a text
+ * for each. Where a call takes a struct ipcchan_error, it receives the whole
+ * story (the kernel's own words, if it was the kernel that refused).
+ *
+ * There is no global state. A port is used by one thread at a time, except for
+ * one sending and one receiving thread on a port with both roles; different
+ * ports are independent. ipcchan_port_peer(), ipcchan_port_fd() and
+ * ipcchan_port_get_stats() may be called from any thread.
+ *
+ * A port belongs to the process that opened it. After fork() the child gets
+ * -EBUSY from every call, and ipcchan_port_close() in the child frees only what
+ * the child inherited. exec() detaches.
+ *
+ * A peer can write what it likes into its own pages at any time: what is read
+ * from there is checked. Payload read in place (ipcchan_receive) can change
+ * under the reader if its sender is hostile; ipcchan_recv() copies first.
+ */
+#ifndef IPCCHAN_H
+#define IPCCHAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IPCCHAN_API __attribute__((visibility("default")))
+
+struct ipcchan_port;
+
+/* Roles (the values of <linux/ipcchan.h>). */
+#define IPCCHAN_ROLE_SEND	1u
+#define IPCCHAN_ROLE_RECEIVE	2u
+
+/* Time-outs are in nanoseconds from now. */
+#define IPCCHAN_NO_WAIT		INT64_C(0)
+#define IPCCHAN_WAIT_FOREVER_NS	INT64_C(-1)
+
+#define IPCCHAN_SAME		UINT32_MAX	/* uid or gid: the caller's own */
+
+/** struct ipcchan_error - why a call failed, one line, ends with a NUL */
+struct ipcchan_error {
+	char text[256];
+};
+
+/**
+ * struct ipcchan_options - for ipcchan_open() and ipcchan_create()
+ * @size:	sizeof(struct ipcchan_options)
+ * @flags:	IPCCHAN_OPEN_*
+ * @depth:	messages in a sender's ring, a power of two
+ * @senders:	most senders at a time
+ * @receivers:	most receivers at a time
+ * @holds:	most messages a receiver holds at a time
+ * @arena:	bytes of payload memory of each sender
+ * @max_message: bytes of the longest message
+ * @mode:	rights: r (4) receives, w (2) sends
+ * @uid:	owner, or IPCCHAN_SAME
+ * @gid:	group, or IPCCHAN_SAME
+ * @owner:	IPCCHAN_OPEN_OWNER: who must own a channel to attach to it
+ * @spin_ns:	poll so long before sleeping
+ *
+ * Zeros in the geometry ask for the kernel's defaults. Fill it with
+ * ipcchan_options_init(), then change what differs.
+ */
+struct ipcchan_options {
+	size_t size;
+	uint32_t flags;
+	uint32_t depth;
+	uint32_t senders;
+	uint32_t receivers;
+	uint32_t holds;
+	uint32_t mode;
+	uint64_t arena;
+	uint64_t max_message;
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t owner;
+	uint32_t reserved;
+	uint64_t spin_ns;
+};
+
+#define IPCCHAN_OPEN_CREATE	(1u << 0)	/* create it if it is missing */
+#define IPCCHAN_OPEN_PERSISTENT	(1u << 1)	/* created: stays without ports */
+#define IPCCHAN_OPEN_OWNER	(1u << 2)	/* attach only to @owner's channel */
+#define IPCCHAN_OPEN_TIMESTAMPS	(1u << 3)	/* stamp messages on commit */
+#define IPCCHAN_OPEN_NEED_PEER	(1u << 4)	/* send: -EPIPE when the last receiver has left */
+
+/** ipcchan_options_init() - mode 0600, own uid and gid, defaults elsewhere */
+IPCCHAN_API void ipcchan_options_init(struct ipcchan_options *options);
+
+/** struct ipcchan_info - what a channel is: ipcchan_lookup(), ipcchan_port_info() */
+struct ipcchan_info {
+	size_t size;		/* sizeof(struct ipcchan_info), by the caller */
+	uint32_t depth;
+	uint32_t senders;	/* most */
+	uint32_t receivers;	/* most */
+	uint32_t holds;
+	uint64_t arena;
+	uint64_t max_message;
+	uint32_t port_id;	/* of this port; 0 from ipcchan_lookup() */
+	uint32_t roles;		/* of this port; rights, from ipcchan_lookup() */
+	uint32_t mode;		/* 0 from ipcchan_port_info() */
+	uint32_t uid;		/* likewise */
+	uint32_t gid;		/* likewise */
+	uint32_t flags;		/* IPCCHAN_OPEN_PERSISTENT, from ipcchan_lookup() */
+};
+
+/* Channels. -ENODEV: the module is not loaded. @error may be NULL. */
+IPCCHAN_API int ipcchan_create(const char *name, const struct ipcchan_options *options,
+			       struct ipcchan_error *error);
+IPCCHAN_API int ipcchan_delete(const char *name, struct ipcchan_error *error);
+IPCCHAN_API int ipcchan_lookup(const char *name, struct ipcchan_info *info,
+			       struct ipcchan_error *error);
+
+/**
+ * ipcchan_open() - attach to a channel by name
+ * @port:	out
+ * @name:	of the channel
+ * @roles:	IPCCHAN_ROLE_SEND, IPCCHAN_ROLE_RECEIVE or both
+ * @options:	or NULL for the defaults
+ * @error:	or NULL
+ */
+IPCCHAN_API int ipcchan_open(struct ipcchan_port **port, const char *name, uint32_t roles,
+			     const struct ipcchan_options *options,
+			     struct ipcchan_error *error);
+
+/** ipcchan_port_close() - detach and free; takes NULL. Published messages stay readable. */
+IPCCHAN_API void ipcchan_port_close(struct ipcchan_port *port);
+
+/*
+ * Sending. A loan is payload memory being filled in place; several may be out,
+ * and are committed in any order (the order of commits is that of messages).
+ */
+struct ipcchan_loan {
+	void *data;		/* NULL for length 0 is possible */
+	size_t length;		/* may be lowered before commit */
+	uint64_t tag;		/* 0 from reserve; the application's */
+	uint16_t priority;	/* likewise */
+	uint16_t reserved;
+	uint32_t id;		/* the library's */
+};
+
+/**
+ * ipcchan_reserve() - take payload memory
+ * @timeout_ns:	how long to wait for room; IPCCHAN_NO_WAIT, IPCCHAN_WAIT_FOREVER_NS
+ *
+ * -EAGAIN no room now (no wait); -ETIMEDOUT; -EMSGSIZE longer than max-message;
+ * -ENOBUFS too many loans out, or the rest of the arena is out on loan; -EINTR;
+ * -EPIPE (IPCCHAN_OPEN_NEED_PEER); -EOVERFLOW sequence numbers used up, open again;
+ * -ESHUTDOWN evicted or channel deleted; -EBUSY forked child; -EPERM not a sender.
+ */
+IPCCHAN_API int ipcchan_reserve(struct ipcchan_port *port, size_t length,
+				struct ipcchan_loan *loan, int64_t timeout_ns);
+IPCCHAN_API int ipcchan_commit(struct ipcchan_port *port, struct ipcchan_loan *loan);
+IPCCHAN_API void ipcchan_abort(struct ipcchan_port *port, struct ipcchan_loan *loan);
+/** ipcchan_send() - reserve, copy, commit */
+IPCCHAN_API int ipcchan_send(struct ipcchan_port *port, const void *data, size_t length,
+			     int64_t timeout_ns);
+
+/*
+ * Receiving. A held message stays as it is until released, in any order.
+ */
+struct ipcchan_message {
+	const void *data;
+	size_t length;
+	uint64_t tag;
+	uint64_t time_ns;	/* CLOCK_MONOTONIC, 0 if the sender does not stamp */
+	uint64_t sequence;
+	uint32_t sender;	/* slot: for ipcchan_port_peer() */
+	uint16_t priority;
+	uint16_t reserved;
+	uint32_t id;		/* the library's */
+};
+
+/**
+ * ipcchan_receive() - take the next message, in place
+ *
+ * -EAGAIN none now (no wait); -ETIMEDOUT; -EINTR; -EPIPE the last sender has left
+ * and all is read (not before there was a first); -ENOBUFS as many held as the
+ * channel's geometry allows; -EPROTO a sender's pages make no sense: it is read no
+ * more, ipcchan_port_culprit() names it; -ESHUTDOWN; -EBUSY; -EPERM not a receiver.
+ */
+IPCCHAN_API int ipcchan_receive(struct ipcchan_port *port, struct ipcchan_message *message,
+				int64_t timeout_ns);
+/** ipcchan_release() - give a held message back; -EINVAL if it is not held */
+IPCCHAN_API int ipcchan_release(struct ipcchan_port *port, struct ipcchan_message *message);
+/**
+ * ipcchan_recv() - receive, copy, release
+ * Returns the message's length. -EMSGSIZE: it is longer than @size and is kept; it
+ * comes again; @message->length tells how long. @message may be NULL. @message->data is NULL.
+ */
+IPCCHAN_API ssize_t ipcchan_recv(struct ipcchan_port *port, void *data, size_t size,
+				 struct ipcchan_message *message, int64_t timeout_ns);
+/** ipcchan_port_culprit() - slot of the sender the last -EPROTO was about */
+IPCCHAN_API uint32_t ipcchan_port_culprit(const struct ipcchan_port *port);
+
+/**
+ * ipcchan_port_wait_peers() - wait until @count ports of @role are attached
+ * (others than this one); -ETIMEDOUT, -EINTR, -ESHUTDOWN, -EBUSY
+ */
+IPCCHAN_API int ipcchan_port_wait_peers(struct ipcchan_port *port, uint32_t role,
+					uint32_t count, int64_t timeout_ns);
+/** ipcchan_port_peers() - how many ports of @role are attached now, without this one */
+IPCCHAN_API int ipcchan_port_peers(struct ipcchan_port *port, uint32_t role);
+
+/**
+ * ipcchan_port_fd() - for poll(), epoll (level or edge): POLLIN a message may be
+ * received, POLLOUT room may be reserved after an -EAGAIN, POLLHUP/POLLRDHUP the last
+ * peer has left, POLLERR evicted or deleted. Do not close it, read it or map it.
+ */
+IPCCHAN_API int ipcchan_port_fd(struct ipcchan_port *port);
+IPCCHAN_API int ipcchan_port_info(const struct ipcchan_port *port, struct ipcchan_info *info);
+
+/** struct ipcchan_peer_info - stamped by the kernel, in the asker's namespaces */
+struct ipcchan_peer_info {
+	size_t size;		/* by the caller */
+	uint32_t port_id;
+	uint32_t roles;
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+	uint32_t reserved;
+	uint64_t attached_ns;
+};
+
+/** ipcchan_port_peer() - who is behind a slot; @role 0, @slot 0: this port. -ENOENT nobody */
+IPCCHAN_API int ipcchan_port_peer(struct ipcchan_port *port, uint32_t role, uint32_t slot,
+				  struct ipcchan_peer_info *info);
+
+/** struct ipcchan_stats - of this port since it was opened */
+struct ipcchan_stats {
+	size_t size;		/* by the caller */
+	uint64_t sent;
+	uint64_t sent_bytes;
+	uint64_t received;
+	uint64_t received_bytes;
+	uint64_t kicks;		/* system calls to wake others */
+	uint64_t waits;		/* system calls to sleep or to look */
+	uint64_t full;		/* times there was no room */
+	uint64_t loans;		/* out now */
+	uint64_t holds;		/* held now */
+	uint64_t arena_used;	/* bytes taken from the arena now */
+};
+
+IPCCHAN_API int ipcchan_port_get_stats(const struct ipcchan_port *port, struct ipcchan_stats *stats);
+
+/** ipcchan_port_set_spin() - poll so long before sleeping, ns; 0: sleep at once */
+IPCCHAN_API void ipcchan_port_set_spin(struct ipcchan_port *port, uint64_t spin_ns);
+
+/** ipcchan_strerror() - a text for every error of this library; static; takes -errno */
+IPCCHAN_API const char *ipcchan_strerror(int error);
+
+/** ipcchan_version() - "major.minor.patch" */
+IPCCHAN_API const char *ipcchan_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IPCCHAN_H */

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR MIT */
+/*
+ * Whether what a sender has published is free again. Only the sending thread is
+ * here, and only when room lacks: one scan frees whatever has become free since
+ * the last.
+ *
+ * A scan reads the receivers' cursors, then their holds. It looks at each of
+ * these once, and at each message that has been passed since the last scan
+ * once, so its time is bounded whatever the receivers write.
+ */
+#include "internal.h"
+
+/* The newest message a reader has passed, and its progress as it was then. */
+static uint64_t read_cursor(struct ipcchan_tx *tx, const struct ipcchan_reader *r)
+{
+	struct ipcchan_seen *seen = &tx->seen[r->slot];
+	/* H, pairs with G */
+	uint64_t passed = ipcchan_load_acquire(&r->cursor->passed);
+	uint64_t released = ipcchan_load_acquire(&r->cursor->released);
+	uint64_t closed = ipcchan_load_acquire(&r->cursor->closed);
+
+	tx->progress[r->slot] = ipcchan_progress(passed, released, closed);
+	if (closed == tx->base)
+		passed = tx->head;
+	if (passed > tx->head)
+		passed = tx->head;
+	if (passed > seen->passed)
+		seen->passed = passed;
+	return seen->passed;
+}
+
+/* The newest message all have passed; everything, if nobody is there. */
+static uint64_t read_cursors(struct ipcchan_tx *tx)
+{
+	uint64_t least = tx->head;
+
+	for (uint32_t i = 0; i < tx->nr_readers; i++) {
+		uint64_t passed = read_cursor(tx, &tx->readers[i]);
+
+		if (passed < least)
+			least = passed;
+	}
+	return least > tx->passed ? least : tx->passed;
+}
+
+static struct ipcchan_pin *find_pin(struct ipcchan_tx *tx, uint64_t seq)
+{
+	uint32_t from = 0, to = tx->nr_pins;
+
+	while (from < to) {
+		uint32_t middle = from + (to - from) / 2;
+
+		if (tx->pins[middle].seq < seq)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from < tx->nr_pins && tx->pins[from].seq == seq ? &tx->pins[from] : NULL;
+}
+
+/* A hold that is not on a message of ours says nothing. */
+static void mark(struct ipcchan_tx *tx, uint64_t seq)
+{
+	struct ipcchan_pin *pin;
+
+	if (seq <= tx->base || seq > tx->head)
+		return;
+	if (seq > tx->passed) {
+		tx->entries[seq & tx->mask].marked = tx->scans;
+		return;
+	}
+	pin = find_pin(tx, seq);
+	if (pin)
+		pin->marked = tx->scans;
+}
+
+static void read_holds(struct ipcchan_port *port)
+{
+	struct ipcchan_tx *tx = port->tx;
+
+	for (uint32_t i = 0; i < tx->nr_readers; i++) {
+		/* J, pairs with I; after all of H */
+		for (uint32_t j = 0; j < port->geometry.holds; j++)
+			mark(tx, ipcchan_load_acquire(&tx->readers[i].holds[j]));
+	}
+}
+
+/* Gives back what is held no more. */
+static bool free_pins(struct ipcchan_tx *tx)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < tx->nr_pins; i++) {
+		if (tx->pins[i].marked == tx->scans)
+			tx->pins[kept++] = tx->pins[i];
+		else
+			ipcchan_arena_give(&tx->arena, tx->pins[i].block);
+	}
+	if (kept == tx->nr_pins)
+		return false;
+	tx->nr_pins = kept;
+	return true;
+}
+
+/*
+ * Gives back what was passed, or pins it. There is a pin for each hold of each
+ * receiver, and every pin was seen in another of them, in this very scan.
+ */
+static bool free_passed(struct ipcchan_tx *tx, uint64_t passed)
+{
+	if (passed == tx->passed)
+		return false;
+	for (uint64_t seq = tx->passed + 1; seq <= passed; seq++) {
+		const struct ipcchan_entry *e = &tx->entries[seq & tx->mask];
+
+		if (e->block == IPCCHAN_ARENA_NONE)
+			continue;
+		if (e->marked == tx->scans)
+			tx->pins[tx->nr_pins++] = (struct ipcchan_pin){
+				.seq = seq, .block = e->block,
+			};
+		else
+			ipcchan_arena_give(&tx->arena, e->block);
+	}
+	tx->passed = passed;
+	return true;
+}
+
+/**
+ * ipcchan_reclaim() - free what is free; true if there was anything
+ *
+ * The list of receivers is one read after the newest publish's barrier (M).
+ */
+bool ipcchan_reclaim(struct ipcchan_port *port)
+{
+	struct ipcchan_tx *tx = port->tx;
+	uint64_t passed = read_cursors(tx);
+	bool freed;
+
+	if (passed == tx->passed && !tx->nr_pins)
+		return false;
+	tx->scans++;
+	read_holds(port);
+	freed = free_pins(tx);
+	return free_passed(tx, passed) || freed;
+}
+
+/**
+ * ipcchan_reclaim_await() - the sequence that must be passed before there can be
+ * room, or 0 if anything may bring it
+ */
+uint64_t ipcchan_reclaim_await(const struct ipcchan_tx *tx)
+{
+	bool ring_full = tx->head - tx->passed + tx->loans > tx->mask;
+
+	if (tx->head == tx->passed || (tx->nr_pins && !ring_full))
+		return 0;
+	return tx->passed + 1;
+}
+
+/** ipcchan_reclaim_changed() - does anything differ from what the last scan saw? */
+bool ipcchan_reclaim_changed(const struct ipcchan_port *port)
+{
+	const struct ipcchan_tx *tx = port->tx;
+
+	if (ipcchan_load(&port->roster->receiver_generation) != tx->generation)
+		return true;
+	for (uint32_t i = 0; i < tx->nr_readers; i++) {
+		const struct ipcchan_reader *r = &tx->readers[i];
+		uint64_t progress = ipcchan_progress(ipcchan_load(&r->cursor->passed),
+						     ipcchan_load(&r->cursor->released),
+						     ipcchan_load(&r->cursor->closed));
+
+		if (progress != tx->progress[r->slot])
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * ipcchan: zero-copy message channels through shared memory.
+ *
+ * DOC: the ioctl interface of /dev/ipcchan
+ *
+ * A file opened from /dev/ipcchan belongs to the network namespace of whoever
+ * opened it. It can create, look up and delete channels, and it can become,
+ * once, a port: an attachment to one channel. A port is used by the address
+ * space that attached it and by no other.
+ *
+ * Every argument is a struct that begins with its own size. A shorter struct
+ * (of an older program) is filled up with zeros; a longer one (of a newer
+ * program) is accepted when what the kernel does not know is zero, else E2BIG.
+ * Unknown flags and reserved fields that are not zero get EINVAL.
+ * What the interface has room for but the kernel cannot do yet gets EOPNOTSUPP;
+ * what it can do is told by IPCCHAN_IOC_QUERY, and is not to be guessed from a
+ * version.
+ *
+ * Every call that can refuse for more than one reason takes a buffer for a
+ * text (@why, @why_len): on an error it receives one line, terminated by a NUL
+ * and cut to the buffer, that says what was wrong. 0 means none is wanted.
+ *
+ * All calls: EFAULT for a bad pointer, ENOTTY for an unknown number, EOPNOTSUPP
+ * for a 32-bit caller. The errors of one call stand at its struct; the whole
+ * table is in Documentation/errors.md.
+ */
+#ifndef _UAPI_LINUX_IPCCHAN_H
+#define _UAPI_LINUX_IPCCHAN_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define IPCCHAN_DEVICE		"/dev/ipcchan"
+
+/* Bytes of a name or a label, with the NUL that ends it. */
+#define IPCCHAN_NAME_SIZE	64
+#define IPCCHAN_LABEL_SIZE	64
+
+/* Limits of a geometry. */
+#define IPCCHAN_MAX_DEPTH	65536u
+#define IPCCHAN_MAX_SLOTS	64u
+#define IPCCHAN_MAX_HOLDS	1024u
+#define IPCCHAN_MIN_ARENA	4096ull
+#define IPCCHAN_MAX_ARENA	(1ull << 30)
+
+/* What a zero in a geometry stands for; max_message then is the arena. */
+#define IPCCHAN_DEFAULT_DEPTH	256u
+#define IPCCHAN_DEFAULT_ARENA	(1ull << 20)
+#define IPCCHAN_DEFAULT_SLOTS	16u
+#define IPCCHAN_DEFAULT_HOLDS	16u
+
+enum ipcchan_type {
+	IPCCHAN_TYPE_TOPIC	= 1,
+	IPCCHAN_TYPE_QUEUE	= 2,	/* EOPNOTSUPP */
+	IPCCHAN_TYPE_SERVICE	= 3,	/* EOPNOTSUPP */
+};
+
+enum ipcchan_overflow {
+	IPCCHAN_OVERFLOW_BLOCK		= 0,
+	IPCCHAN_OVERFLOW_DROP_OLDEST	= 1,	/* EOPNOTSUPP */
+};
+
+/* Roles of a port, and rights of a user. */
+#define IPCCHAN_SEND		(1u << 0)
+#define IPCCHAN_RECEIVE		(1u << 1)
+#define IPCCHAN_ADMIN		(1u << 2)	/* a right only */
+
+/* In place of a slot: the port does not have that role. */
+#define IPCCHAN_NO_SLOT		(~0u)
+
+/* In place of a uid or gid: the caller's own. */
+#define IPCCHAN_ID_SELF		(~0u)
+
+/**
+ * struct ipcchan_geometry - a channel's sizes, fixed when it is created
+ * @depth:	descriptors in a sender's ring, a power of two
+ * @senders:	most senders at a time, 1 to IPCCHAN_MAX_SLOTS
+ * @receivers:	most receivers at a time, 1 to IPCCHAN_MAX_SLOTS
+ * @holds:	most messages one receiver holds at a time
+ * @arena:	bytes of payload memory of each sender; rounded up to whole pages
+ * @max_message: bytes of the longest message, at most the arena
+ *
+ * A zero asks for the default. What is read back is what is in force.
+ */
+struct ipcchan_geometry {
+	__u32	depth;
+	__u32	senders;
+	__u32	receivers;
+	__u32	holds;
+	__u64	arena;
+	__u64	max_message;
+};
+
+/* The channel stays when its last port has detached. */
+#define IPCCHAN_CREATE_PERSISTENT	(1u << 0)
+
+/**
+ * struct ipcchan_create - IPCCHAN_IOC_CREATE: make a channel
+ * @size:	of this struct
+ * @flags:	IPCCHAN_CREATE_*
+ * @type:	enum ipcchan_type
+ * @overflow:	enum ipcchan_overflow
+ * @geometry:	sizes, 0 for a default
+ * @mode:	rights as of a file: r (4) receives, w (2) sends; 0 to 0666
+ * @uid:	owner, in the caller's user namespace, or IPCCHAN_ID_SELF
+ * @gid:	group, likewise
+ * @history:	messages of each sender kept for who comes late; 0 (EOPNOTSUPP)
+ * @stall_ns:	evict a receiver that stands still so long; 0 (EOPNOTSUPP)
+ * @why:	buffer for the reason of a refusal
+ * @why_len:	its bytes
+ * @reserved:	0
+ * @name:	letters, digits and ._:/- ; 1 to 63 bytes and a NUL
+ * @label:	type of what is in the messages; empty (EOPNOTSUPP)
+ *
+ * An ephemeral channel goes when its last port has detached, and not before
+ * it had a first. Names beginning with u<uid>/ are for that user to create,
+ * names beginning with sys/ for CAP_NET_ADMIN.
+ *
+ * EINVAL a field is wrong; EEXIST the name is taken; EPERM the name, the owner
+ * or the group is not the caller's to give; EDQUOT a limit on channels;
+ * EOPNOTSUPP; ENOMEM.
+ */
+struct ipcchan_create {
+	__u32	size;
+	__u32	flags;
+	__u32	type;
+	__u32	overflow;
+	struct ipcchan_geometry geometry;
+	__u32	mode;
+	__u32	uid;
+	__u32	gid;
+	__u32	history;
+	__u64	stall_ns;
+	__u64	why;
+	__u32	why_len;
+	__u32	reserved;
+	char	name[IPCCHAN_NAME_SIZE];
+	char	label[IPCCHAN_LABEL_SIZE];
+};
+
+/**
+ * struct ipcchan_lookup - IPCCHAN_IOC_LOOKUP: what a channel is
+ * @size:	of this struct
+ * @flags:	in: 0; out: IPCCHAN_CREATE_*
+ * @why:	buffer for the reason of a refusal
+ * @why_len:	its bytes
+ * @rights:	out: what the caller may do, IPCCHAN_SEND | RECEIVE | ADMIN
+ * @name:	in: which
+ * @type:	out
+ * @overflow:	out
+ * @geometry:	out
+ * @mode:	out
+ * @uid:	out, in the caller's user namespace
+ * @gid:	out, likewise
+ * @senders:	out: how many are attached now
+ * @receivers:	out: likewise
+ * @reserved:	0
+ *
+ * ENOENT no such channel; EACCES the caller has no right to it; EINVAL.
+ */
+struct ipcchan_lookup {
+	__u32	size;
+	__u32	flags;
+	__u64	why;
+	__u32	why_len;
+	__u32	rights;
+	char	name[IPCCHAN_NAME_SIZE];
+	__u32	type;
+	__u32	overflow;
+	struct ipcchan_geometry geometry;
+	__u32	mode;
+	__u32	uid;
+	__u32	gid;
+	__u32	senders;
+	__u32	receivers;
+	__u32	reserved;
+};
+
+/**
+ * struct ipcchan_delete - IPCCHAN_IOC_DELETE: remove a channel
+ * @size:	of this struct
+ * @flags:	0
+ * @why:	buffer for the reason of a refusal
+ * @why_len:	its bytes
+ * @reserved:	0
+ * @name:	which
+ *
+ * Its ports are told (ESHUTDOWN, EPOLLERR) and keep only their own pages.
+ *
+ * ENOENT; EPERM neither owner nor CAP_NET_ADMIN; EINVAL.
+ */
+struct ipcchan_delete {
+	__u32	size;
+	__u32	flags;
+	__u64	why;
+	__u32	why_len;
+	__u32	reserved;
+	char	name[IPCCHAN_NAME_SIZE];
+};
+
+/* Attach only if the channel's owner is @owner. */
+#define IPCCHAN_ATTACH_OWNER	(1u << 0)
+
+/**
+ * struct ipcchan_attach - IPCCHAN_IOC_ATTACH: make this file a port
+ * @size:	of this struct
+ * @flags:	IPCCHAN_ATTACH_*
+ * @role:	IPCCHAN_SEND, IPCCHAN_RECEIVE or both
+ * @owner:	uid the channel must belong to (IPCCHAN_ATTACH_OWNER), else 0
+ * @why:	buffer for the reason of a refusal
+ * @why_len:	its bytes
+ * @wake_count:	wake when so many messages wait; 0 (EOPNOTSUPP)
+ * @wake_delay_ns: or so long after the first; 0 (EOPNOTSUPP)
+ * @name:	which channel
+ * @label:	type expected; empty (EOPNOTSUPP)
+ * @geometry:	out
+ * @type:	out
+ * @overflow:	out
+ * @port_id:	out: this port's number in its channel
+ * @sender_slot: out, or IPCCHAN_NO_SLOT
+ * @receiver_slot: out, or IPCCHAN_NO_SLOT
+ * @reserved:	0
+ * @own_offset:	out: offset to give mmap() for the port's own region
+ * @own_size:	out: its bytes; it is mapped whole, once
+ * @window_offset: out: offset to give mmap() for the window on the others
+ * @window_size: out: its bytes; it is mapped whole, once, read-only
+ *
+ * The memory of the port is allocated here and charged to the caller. The port
+ * takes part (is on the roster, gets messages) from the moment its own region
+ * is mapped, and detaches when that is unmapped, when the address space ends
+ * (exit, exec) or when the file is released. The layout of both mappings is in
+ * <linux/ipcchan_ring.h>.
+ *
+ * The file must be open for reading and writing (EBADF).
+ *
+ * ENOENT; EACCES no right to a role, or another owner; EINVAL; EISCONN the
+ * file is a port already; EUSERS all slots of the role are taken; EOVERFLOW
+ * the free slots have used up their sequence numbers; EDQUOT a limit on ports
+ * or bytes; ENOMEM; EINTR killed while memory was taken; EOPNOTSUPP.
+ */
+struct ipcchan_attach {
+	__u32	size;
+	__u32	flags;
+	__u32	role;
+	__u32	owner;
+	__u64	why;
+	__u32	why_len;
+	__u32	wake_count;
+	__u64	wake_delay_ns;
+	char	name[IPCCHAN_NAME_SIZE];
+	char	label[IPCCHAN_LABEL_SIZE];
+	struct ipcchan_geometry geometry;
+	__u32	type;
+	__u32	overflow;
+	__u32	port_id;
+	__u32	sender_slot;
+	__u32	receiver_slot;
+	__u32	reserved;
+	__u64	own_offset;
+	__u64	own_size;
+	__u64	window_offset;
+	__u64	window_size;
+};
+
+/**
+ * struct ipcchan_kick - IPCCHAN_IOC_KICK: wake who sleeps and has something to do
+ * @size:	of this struct
+ * @flags:	0
+ * @receivers:	slots to wake, a bit each, because of what this sender published
+ * @senders:	slots to wake, a bit each, because of what this receiver passed
+ *		or released, or has read to the end
+ *
+ * A slot that does not sleep, or for which nothing it awaits has changed, is
+ * left alone. Never sleeps.
+ *
+ * ENOTCONN not a port; EBUSY the port belongs to another address space;
+ * ESHUTDOWN it was evicted, or its channel deleted; EINVAL @receivers without
+ * the role of a sender, @senders without that of a receiver, or a bit beyond
+ * the geometry.
+ */
+struct ipcchan_kick {
+	__u32	size;
+	__u32	flags;
+	__u64	receivers;
+	__u64	senders;
+};
+
+/* What to wait for, and what came. */
+#define IPCCHAN_WAIT_RECEIVE	(1u << 0)	/* a message; or no sender left */
+#define IPCCHAN_WAIT_SEND	(1u << 1)	/* receipts or receivers changed */
+#define IPCCHAN_WAIT_ROSTER	(1u << 2)	/* somebody came or went */
+#define IPCCHAN_WAIT_HANGUP	(1u << 3)	/* out: the last peer has left */
+
+/* In place of a time: without end. */
+#define IPCCHAN_WAIT_FOREVER	(~0ull)
+
+/**
+ * struct ipcchan_wait - IPCCHAN_IOC_WAIT: sleep until there is something to do
+ * @size:	of this struct
+ * @flags:	IPCCHAN_WAIT_RECEIVE | _SEND | _ROSTER, at least one
+ * @deadline_ns: CLOCK_MONOTONIC; 0 looks and does not sleep
+ * @sender_generation: WAIT_ROSTER: the roster's, as the caller last saw it
+ * @receiver_generation: WAIT_ROSTER, WAIT_SEND: likewise
+ * @await:	WAIT_SEND: a sequence all receivers must have passed first, or 0
+ * @progress:	WAIT_SEND: address of a __u64 for each receiver's slot: the sum
+ *		ipcchan_progress() of its receipts for this sender, as read
+ *		before the caller looked for room and found none
+ * @nr_progress: WAIT_SEND: how many; the geometry's receivers
+ * @events:	out: IPCCHAN_WAIT_* that came
+ * @ports:	many ports at once; 0 (EOPNOTSUPP)
+ * @nr_ports:	0 (EOPNOTSUPP)
+ * @reserved:	0
+ *
+ * What a WAIT_SEND carried is kept: poll() reports EPOLLOUT when receipts or
+ * receivers differ from it (and at once where there was none).
+ *
+ * May be interrupted by a signal; then it is restarted, or EINTR, as for
+ * read(). The deadline being absolute, a restart does not lengthen it.
+ *
+ * ETIMEDOUT; ENOTCONN, EBUSY, ESHUTDOWN as for kick; EINVAL a role the port
+ * does not have, or the own region is not mapped yet.
+ */
+struct ipcchan_wait {
+	__u32	size;
+	__u32	flags;
+	__u64	deadline_ns;
+	__u64	sender_generation;
+	__u64	receiver_generation;
+	__u64	await;
+	__u64	progress;
+	__u32	nr_progress;
+	__u32	events;
+	__u64	ports;
+	__u32	nr_ports;
+	__u32	reserved;
+};
+
+/**
+ * struct ipcchan_peer - IPCCHAN_IOC_PEER: who is behind a slot
+ * @size:	of this struct
+ * @flags:	0
+ * @role:	IPCCHAN_SEND or IPCCHAN_RECEIVE: whose slot; 0: this port itself
+ * @slot:	which; 0 with @role 0
+ * @port_id:	out: number of the port in its channel
+ * @roles:	out: IPCCHAN_SEND | IPCCHAN_RECEIVE
+ * @pid:	out: process that attached; 0 if the caller cannot see it
+ * @uid:	out: its effective user, in the caller's user namespace
+ * @gid:	out: its effective group, likewise
+ * @reserved:	0
+ * @attached_ns: out: when, CLOCK_MONOTONIC
+ *
+ * Stamped by the kernel at attach, translated for whoever asks; ids with no
+ * meaning in the caller's namespace are the overflow ids. A sender that has
+ * left with messages still unread can still be asked for.
+ *
+ * ENOTCONN, EBUSY, ESHUTDOWN as for kick; ENOENT nobody is there; EINVAL.
+ */
+struct ipcchan_peer {
+	__u32	size;
+	__u32	flags;
+	__u32	role;
+	__u32	slot;
+	__u32	port_id;
+	__u32	roles;
+	__u32	pid;
+	__u32	uid;
+	__u32	gid;
+	__u32	reserved;
+	__u64	attached_ns;
+};
+
+/* Bits of struct ipcchan_query's features. */
+#define IPCCHAN_FEATURE_TOPIC	(1ull << 0)
+
+/**
+ * struct ipcchan_query - IPCCHAN_IOC_QUERY: what this module can do
+ * @size:	of this struct; out: of the kernel's
+ * @flags:	0
+ * @features:	out: IPCCHAN_FEATURE_*
+ * @create_flags: out: flags CREATE knows
+ * @attach_flags: out: flags ATTACH knows
+ * @wait_flags:	out: flags WAIT knows
+ * @page_size:	out: what regions are rounded up to
+ */
+struct ipcchan_query {
+	__u32	size;
+	__u32	flags;
+	__u64	features;
+	__u32	create_flags;
+	__u32	attach_flags;
+	__u32	wait_flags;
+	__u32	page_size;
+};
+
+#define IPCCHAN_IOC_MAGIC	0xBC
+
+#define IPCCHAN_IOC_QUERY	_IO(IPCCHAN_IOC_MAGIC, 0x80)
+#define IPCCHAN_IOC_CREATE	_IO(IPCCHAN_IOC_MAGIC, 0x81)
+#define IPCCHAN_IOC_LOOKUP	_IO(IPCCHAN_IOC_MAGIC, 0x82)
+#define IPCCHAN_IOC_DELETE	_IO(IPCCHAN_IOC_MAGIC, 0x83)
+#define IPCCHAN_IOC_ATTACH	_IO(IPCCHAN_IOC_MAGIC, 0x84)
+#define IPCCHAN_IOC_KICK	_IO(IPCCHAN_IOC_MAGIC, 0x85)
+#define IPCCHAN_IOC_WAIT	_IO(IPCCHAN_IOC_MAGIC, 0x86)
+#define IPCCHAN_IOC_PEER	_IO(IPCCHAN_IOC_MAGIC, 0x87)
+
+#endif /* _UAPI_LINUX_IPCCHAN_H */
