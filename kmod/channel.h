@@ -100,6 +100,7 @@ struct ipcchan_channel {
 	struct list_head ports;
 	u32 nr_ports;
 	u32 last_port_id;
+	bool used;		/* had an ACTIVE port: may end with its last */
 
 	/* protected by mutex and lock for writing, by either for reading */
 	spinlock_t lock;

@@ -55,8 +55,7 @@ static int query(struct call *call)
 {
 	struct ipcchan_query *q = &call->arg.query;
 
-	if (q->flags || q->features || q->create_flags || q->attach_flags ||
-	    q->wait_flags || q->page_size)
+	if (q->flags)
 		return -EINVAL;
 	q->size = sizeof(*q);
 	q->features = IPCCHAN_FEATURE_TOPIC;
@@ -184,7 +183,7 @@ static int wait(struct call *call)
 
 	if (w->ports || w->nr_ports)
 		return -EOPNOTSUPP;
-	if (w->reserved || w->events)
+	if (w->reserved)
 		return -EINVAL;
 	if (w->flags & IPCCHAN_WAIT_SEND) {
 		if (w->nr_progress != port->chan->geometry.receivers)

@@ -6,6 +6,7 @@
  * order: slot, settle, unmap, roster, wake (Documentation/protocol.md).
  */
 #include <linux/ktime.h>
+#include <linux/sched.h>
 
 #include "map.h"
 #include "names.h"
@@ -96,6 +97,7 @@ int ipcchan_port_activate(struct ipcchan_port *port)
 
 	spin_lock(&chan->lock);
 	port->state = IPCCHAN_PORT_ACTIVE;
+	chan->used = true;
 	introduce(port);
 	ipcchan_wake_changed(chan);
 	spin_unlock(&chan->lock);
@@ -162,9 +164,11 @@ static void reap_locked(struct ipcchan_channel *chan)
 	u32 i;
 
 	lockdep_assert_held(&chan->mutex);
-	for (i = 0; i < chan->geometry.senders; i++)
+	for (i = 0; i < chan->geometry.senders && chan->draining; i++) {
 		if (chan->draining & BIT_ULL(i) && !ipcchan_ring_unread(chan, i))
 			empty_sender_slot(chan, i);
+		cond_resched();
+	}
 	if (!chan->nr_receivers)
 		forget_sequences(chan);
 }
@@ -272,7 +276,7 @@ static void detach_locked(struct ipcchan_port *port, enum ipcchan_reason reason)
 		ipcchan_map_close_window(port);
 	}
 	reap_locked(chan);
-	if (list_empty(&chan->ports) &&
+	if (list_empty(&chan->ports) && chan->used &&
 	    !(chan->flags & IPCCHAN_CREATE_PERSISTENT))
 		ipcchan_channel_retire(chan);
 }

@@ -2,6 +2,7 @@
 /* Reading outboxes and receipts. Letters: Documentation/protocol.md */
 #include <asm/barrier.h>
 #include <linux/ktime.h>
+#include <linux/sched.h>
 
 #include "ring.h"
 
@@ -85,6 +86,7 @@ bool ipcchan_ring_unread(const struct ipcchan_channel *chan, u32 slot)
 		smp_rmb();
 		if (holds(chan, receipts, slot))
 			return true;
+		cond_resched();
 	}
 	return false;
 }

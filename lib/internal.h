@@ -79,7 +79,7 @@ struct ipcchan_seen {
 /* Everything private to the sending thread. */
 struct ipcchan_tx {
 	/* constant */
-	struct ipcchan_outbox *outbox;
+	_Alignas(IPCCHAN_CACHE_LINE) struct ipcchan_outbox *outbox;
 	struct ipcchan_desc *ring;
 	uint8_t *payload;
 	uint64_t limit;		/* last sequence of the slot */
@@ -139,7 +139,7 @@ struct ipcchan_held {
 /* Everything private to the receiving thread. */
 struct ipcchan_rx {
 	/* constant */
-	struct ipcchan_receipts *receipts;
+	_Alignas(IPCCHAN_CACHE_LINE) struct ipcchan_receipts *receipts;
 	uint64_t *hold_words;
 	uint32_t slot;
 	uint32_t mask;
@@ -239,7 +239,10 @@ int ipcchan_take_name(char to[IPCCHAN_NAME_SIZE], const char *name,
 		      struct ipcchan_error *error);
 int ipcchan_request_create(int fd, const char *name, const struct ipcchan_options *options,
 			   struct ipcchan_error *error);
-int ipcchan_give_struct(void *to, size_t size, size_t minimum, const void *from, size_t known);
+int ipcchan_give_struct(void *to, size_t minimum, const void *from, size_t known);
+
+/* port.c */
+void *ipcchan_alloc(size_t n, size_t size);
 
 /* send.c, receive.c: made and freed with the port */
 struct ipcchan_tx *ipcchan_tx_new(const struct ipcchan_port *port, uint32_t slot);

@@ -345,9 +345,9 @@ uint32_t ipcchan_port_culprit(const struct ipcchan_port *port)
 
 static bool allocate(struct ipcchan_rx *rx, const struct ipcchan_geometry *g)
 {
-	rx->sources = calloc(g->senders, sizeof(*rx->sources));
-	rx->held = calloc(g->holds, sizeof(*rx->held));
-	rx->free_holds = calloc(g->holds, sizeof(*rx->free_holds));
+	rx->sources = ipcchan_alloc(g->senders, sizeof(*rx->sources));
+	rx->held = ipcchan_alloc(g->holds, sizeof(*rx->held));
+	rx->free_holds = ipcchan_alloc(g->holds, sizeof(*rx->free_holds));
 	return rx->sources && rx->held && rx->free_holds;
 }
 
@@ -355,11 +355,10 @@ static bool allocate(struct ipcchan_rx *rx, const struct ipcchan_geometry *g)
 struct ipcchan_rx *ipcchan_rx_new(const struct ipcchan_port *port, uint32_t slot)
 {
 	const struct ipcchan_geometry *g = &port->geometry;
-	struct ipcchan_rx *rx = aligned_alloc(_Alignof(struct ipcchan_rx), sizeof(*rx));
+	struct ipcchan_rx *rx = ipcchan_alloc(1, sizeof(*rx));
 
 	if (!rx)
 		return NULL;
-	memset(rx, 0, sizeof(*rx));
 	if (!allocate(rx, g)) {
 		ipcchan_rx_free(rx);
 		return NULL;

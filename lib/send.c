@@ -260,13 +260,13 @@ static uint32_t most_blocks(const struct ipcchan_geometry *g)
 
 static bool allocate(struct ipcchan_tx *tx, const struct ipcchan_geometry *g)
 {
-	tx->entries = calloc(g->depth, sizeof(*tx->entries));
-	tx->lent = calloc(g->depth, sizeof(*tx->lent));
-	tx->free_loans = calloc(g->depth, sizeof(*tx->free_loans));
-	tx->pins = calloc((size_t)g->receivers * g->holds, sizeof(*tx->pins));
-	tx->readers = calloc(g->receivers, sizeof(*tx->readers));
-	tx->seen = calloc(g->receivers, sizeof(*tx->seen));
-	tx->progress = calloc(g->receivers, sizeof(*tx->progress));
+	tx->entries = ipcchan_alloc(g->depth, sizeof(*tx->entries));
+	tx->lent = ipcchan_alloc(g->depth, sizeof(*tx->lent));
+	tx->free_loans = ipcchan_alloc(g->depth, sizeof(*tx->free_loans));
+	tx->pins = ipcchan_alloc((size_t)g->receivers * g->holds, sizeof(*tx->pins));
+	tx->readers = ipcchan_alloc(g->receivers, sizeof(*tx->readers));
+	tx->seen = ipcchan_alloc(g->receivers, sizeof(*tx->seen));
+	tx->progress = ipcchan_alloc(g->receivers, sizeof(*tx->progress));
 	return !ipcchan_arena_init(&tx->arena, g->arena, most_blocks(g)) && tx->entries &&
 	       tx->lent && tx->free_loans && tx->pins && tx->readers && tx->seen &&
 	       tx->progress;
@@ -276,11 +276,10 @@ static bool allocate(struct ipcchan_tx *tx, const struct ipcchan_geometry *g)
 struct ipcchan_tx *ipcchan_tx_new(const struct ipcchan_port *port, uint32_t slot)
 {
 	const struct ipcchan_geometry *g = &port->geometry;
-	struct ipcchan_tx *tx = aligned_alloc(_Alignof(struct ipcchan_tx), sizeof(*tx));
+	struct ipcchan_tx *tx = ipcchan_alloc(1, sizeof(*tx));
 
 	if (!tx)
 		return NULL;
-	memset(tx, 0, sizeof(*tx));
 	if (!allocate(tx, g)) {
 		ipcchan_tx_free(tx);
 		return NULL;

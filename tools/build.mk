@@ -3,7 +3,6 @@
 # themselves take the names of the source folders.
 
 TOOLS += $(O)/tools/ipcadm $(O)/tools/ipccat
-VERSION ?= 0.1.0
 
 TOOLS_COMMON := $(patsubst tools/common/%.c,$(O)/tools/common/%.o,$(wildcard tools/common/*.c))
 IPCADM_OBJS := $(patsubst tools/ipcadm/%.c,$(O)/tools/ipcadm.o/%.o,$(wildcard tools/ipcadm/*.c))
@@ -16,7 +15,7 @@ IPCADM_LIBS = $(eval IPCADM_LIBS := $(shell $(PKG_CONFIG) --libs $(IPCADM_PACKAG
 
 $(IPCADM_OBJS): $(O)/tools/ipcadm.o/%.o: tools/ipcadm/%.c
 	@mkdir -p $(@D)
-	$(call quiet,CC,$<)$(CC) $(CPPFLAGS) -DIPCCHAN_VERSION='"$(VERSION)"' $(IPCADM_CFLAGS) $(CFLAGS) $(DEPS) -c -o $@ $<
+	$(call quiet,CC,$<)$(CC) $(CPPFLAGS) -DIPCCHAN_VERSION='"$(LIB_VERSION)"' $(IPCADM_CFLAGS) $(CFLAGS) $(DEPS) -c -o $@ $<
 
 $(IPCCAT_OBJS): $(O)/tools/ipccat.o/%.o: tools/ipccat/%.c
 	@mkdir -p $(@D)

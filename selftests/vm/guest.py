@@ -42,13 +42,21 @@ def spawn(command):
                             stderr=subprocess.PIPE, start_new_session=True)
 
 
+def read_text(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
+            return file.read().replace("\r\n", "\n")
+    except FileNotFoundError:
+        return ""
+
+
 def end(process):
     if process.poll() is None:
         process.kill()
     process.wait()
 
 
-def probe(kernel):
+def probe(kernel, accel=VIRTUAL):
     """Does a guest start under KVM? On some machines it hangs, so try once."""
     with tempfile.TemporaryDirectory(prefix="ipcchan-kvm-") as folder:
         initrd = f"{folder}/initrd"
@@ -60,13 +68,16 @@ def probe(kernel):
             rootfs.compile_init(f"{folder}/init")
             cpio.copy("init", f"{folder}/init", 0o755)
             cpio.end()
-        process = spawn(base_command(kernel, initrd, VIRTUAL) + ["-m", "512"])
+        process = spawn(base_command(kernel, initrd, accel) + [
+            "-smp", "2,sockets=2", "-m", "512", "-serial", f"file:{folder}/console"])
         try:
-            return process.wait(PROBE_LIMIT) == 0
+            process.wait(PROBE_LIMIT)
         except subprocess.TimeoutExpired:
-            return False
+            pass
         finally:
             end(process)
+            process.stderr.close()
+        return "vm-init: started" in read_text(f"{folder}/console")
 
 
 def kvm_works(kernel):
@@ -229,7 +240,7 @@ class Guest:
             if self.finished():
                 return self.status.exit[0]
             if self.status.failure:
-                raise Failure(self.status.failure)
+                raise Failure(f"{self.status.failure}\n{self.last_words()}")
             if gone:
                 return self.died()
             if time.monotonic() > limit:
@@ -261,11 +272,7 @@ class Guest:
         raise Failure(f"the guest did not start in {BOOT_LIMIT} s: {self.last_words()}")
 
     def console(self):
-        try:
-            with open(f"{self.folder}/console", encoding="utf-8", errors="replace") as file:
-                return file.read().replace("\r\n", "\n")
-        except FileNotFoundError:
-            return ""
+        return read_text(f"{self.folder}/console")
 
     def last_words(self):
         lines = self.console().strip().splitlines()[-10:]

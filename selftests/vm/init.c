@@ -457,6 +457,7 @@ int main(void)
 	mount_all();
 	argv = read_argv();
 	if (!argv) {		/* the host only wants to see a guest start */
+		dprintf(2, "vm-init: started\n");
 		reboot(RB_AUTOBOOT);
 		halt();
 	}

@@ -20,10 +20,11 @@ class Failure(Exception):
     """The runner cannot do what it was asked to; says why."""
 
 
-def run(*argv, **more):
+def run(*argv):
     """Runs a helper of ours; what it prints shows only if it fails."""
+    env = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
     done = subprocess.run(argv, cwd=paths.TOP, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, errors="replace", check=False, **more)
+                          text=True, errors="replace", check=False, env=env)
     if done.returncode:
         raise Failure(f"{' '.join(argv)} failed:\n{done.stderr or done.stdout}".rstrip())
     return done.stdout.strip()

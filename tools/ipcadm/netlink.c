@@ -318,9 +318,11 @@ int session_dump(struct session *session, struct nl_msg *request, struct answers
 		nlmsg_hdr(request)->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 		nlmsg_hdr(request)->nlmsg_seq = NL_AUTO_SEQ;
 		error = talk(&exchange, request);
-		if (error || !exchange.disturbed)
+		if (!error && !exchange.disturbed)
 			goto out;
 		forget(answers, before);
+		if (error)
+			goto out;
 	}
 	explain(session, "what is to be listed changes all the time");
 	error = -EBUSY;

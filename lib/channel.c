@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR MIT */
+/* Creating, deleting and asking about channels; and how structs are handed over. */
+#include <string.h>
+
+#include "internal.h"
+
+#define KNOWN_FLAGS	(IPCCHAN_OPEN_CREATE | IPCCHAN_OPEN_PERSISTENT | IPCCHAN_OPEN_OWNER | \
+			 IPCCHAN_OPEN_TIMESTAMPS | IPCCHAN_OPEN_NEED_PEER)
+
+/* The first members of any version: less than these is a mistake. */
+#define MIN_OPTIONS	offsetof(struct ipcchan_options, depth)
+#define MIN_INFO	offsetof(struct ipcchan_info, senders)
+
+_Static_assert(IPCCHAN_ROLE_SEND == IPCCHAN_SEND, "roles are the kernel's");
+_Static_assert(IPCCHAN_ROLE_RECEIVE == IPCCHAN_RECEIVE, "roles are the kernel's");
+_Static_assert(IPCCHAN_SAME == IPCCHAN_ID_SELF, "ids are the kernel's");
+_Static_assert(offsetof(struct ipcchan_options, size) == 0, "the size comes first");
+_Static_assert(sizeof(struct ipcchan_options) == 72, "part of the ABI");
+_Static_assert(sizeof(struct ipcchan_info) == 64, "part of the ABI");
+
+/*
+ * Hands out a struct whose first member is the size its owner knows: an older
+ * program gets the beginning, a newer one zeros for what is not known here.
+ */
+int ipcchan_give_struct(void *to, size_t minimum, const void *from, size_t known)
+{
+	size_t size;
+
+	memcpy(&size, to, sizeof(size));
+	if (size < minimum)
+		return -EINVAL;
+	if (size > known)
+		memset((char *)to + known, 0, size - known);
+	if (size < known)
+		known = size;
+	memcpy((char *)to + sizeof(size), (const char *)from + sizeof(size),
+	       known - sizeof(size));
+	return 0;
+}
+
+void ipcchan_options_init(struct ipcchan_options *options)
+{
+	*options = (struct ipcchan_options){
+		.size = sizeof(*options),
+		.mode = 0600,
+		.uid = IPCCHAN_SAME,
+		.gid = IPCCHAN_SAME,
+		.spin_ns = ipcchan_spin_default(),
+	};
+}
+
+static bool is_zero(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (p[i])
+			return false;
+	}
+	return true;
+}
+
+/* Copies what was given over the defaults; NULL gives nothing. */
+int ipcchan_take_options(struct ipcchan_options *o, const struct ipcchan_options *given,
+			 struct ipcchan_error *error)
+{
+	size_t size;
+
+	ipcchan_options_init(o);
+	if (!given)
+		return 0;
+	size = given->size;
+	if (size < MIN_OPTIONS)
+		return ipcchan_fail(error, -EINVAL, "options: %zu bytes are too few; "
+				    "use ipcchan_options_init()", size);
+	if (size > sizeof(*o)) {
+		if (!is_zero((const char *)given + sizeof(*o), size - sizeof(*o)))
+			return ipcchan_fail(error, -E2BIG, "options: made for a newer version");
+		size = sizeof(*o);
+	}
+	memcpy(o, given, size);
+	if (o->flags & ~KNOWN_FLAGS)
+		return ipcchan_fail(error, -EINVAL, "options: unknown flags %#x",
+				    o->flags & ~KNOWN_FLAGS);
+	if (o->reserved)
+		return ipcchan_fail(error, -EINVAL, "options: reserved is not zero");
+	return 0;
+}
+
+int ipcchan_take_name(char to[IPCCHAN_NAME_SIZE], const char *name, struct ipcchan_error *error)
+{
+	size_t length = name ? strnlen(name, IPCCHAN_NAME_SIZE) : 0;
+
+	if (!length || length == IPCCHAN_NAME_SIZE)
+		return ipcchan_fail(error, -EINVAL, "a name has 1 to %d bytes",
+				    IPCCHAN_NAME_SIZE - 1);
+	memset(to, 0, IPCCHAN_NAME_SIZE);
+	memcpy(to, name, length);
+	return 0;
+}
+
+int ipcchan_request_create(int fd, const char *name, const struct ipcchan_options *o,
+			   struct ipcchan_error *error)
+{
+	struct ipcchan_create create = {
+		.size = sizeof(create),
+		.flags = o->flags & IPCCHAN_OPEN_PERSISTENT ? IPCCHAN_CREATE_PERSISTENT : 0,
+		.type = IPCCHAN_TYPE_TOPIC,
+		.overflow = IPCCHAN_OVERFLOW_BLOCK,
+		.geometry = {
+			.depth = o->depth,
+			.senders = o->senders,
+			.receivers = o->receivers,
+			.holds = o->holds,
+			.arena = o->arena,
+			.max_message = o->max_message,
+		},
+		.mode = o->mode,
+		.uid = o->uid,
+		.gid = o->gid,
+	};
+	int rc = ipcchan_take_name(create.name, name, error);
+
+	if (rc)
+		return rc;
+	create.why = ipcchan_why(error, &create.why_len);
+	rc = ipcchan_device_call(fd, IPCCHAN_IOC_CREATE, &create);
+	return rc ? ipcchan_fail_call(error, rc, "cannot create the channel") : 0;
+}
+
+int ipcchan_create(const char *name, const struct ipcchan_options *options,
+		   struct ipcchan_error *error)
+{
+	struct ipcchan_options o;
+	int rc = ipcchan_take_options(&o, options, error);
+	int fd;
+
+	if (rc)
+		return rc;
+	fd = ipcchan_open_device(error);
+	if (fd < 0)
+		return fd;
+	rc = ipcchan_request_create(fd, name, &o, error);
+	ipcchan_device_close(fd);
+	return rc;
+}
+
+int ipcchan_delete(const char *name, struct ipcchan_error *error)
+{
+	struct ipcchan_delete delete = { .size = sizeof(delete) };
+	int rc = ipcchan_take_name(delete.name, name, error);
+	int fd;
+
+	if (rc)
+		return rc;
+	fd = ipcchan_open_device(error);
+	if (fd < 0)
+		return fd;
+	delete.why = ipcchan_why(error, &delete.why_len);
+	rc = ipcchan_device_call(fd, IPCCHAN_IOC_DELETE, &delete);
+	ipcchan_device_close(fd);
+	return rc ? ipcchan_fail_call(error, rc, "cannot delete the channel") : 0;
+}
+
+static void describe(struct ipcchan_info *info, const struct ipcchan_lookup *lookup)
+{
+	*info = (struct ipcchan_info){
+		.depth = lookup->geometry.depth,
+		.senders = lookup->geometry.senders,
+		.receivers = lookup->geometry.receivers,
+		.holds = lookup->geometry.holds,
+		.arena = lookup->geometry.arena,
+		.max_message = lookup->geometry.max_message,
+		.roles = lookup->rights,
+		.mode = lookup->mode,
+		.uid = lookup->uid,
+		.gid = lookup->gid,
+		.flags = lookup->flags & IPCCHAN_CREATE_PERSISTENT ?
+			 IPCCHAN_OPEN_PERSISTENT : 0,
+	};
+}
+
+int ipcchan_lookup(const char *name, struct ipcchan_info *info, struct ipcchan_error *error)
+{
+	struct ipcchan_lookup lookup = { .size = sizeof(lookup) };
+	struct ipcchan_info found;
+	int rc = ipcchan_take_name(lookup.name, name, error);
+	int fd;
+
+	if (rc)
+		return rc;
+	fd = ipcchan_open_device(error);
+	if (fd < 0)
+		return fd;
+	lookup.why = ipcchan_why(error, &lookup.why_len);
+	rc = ipcchan_device_call(fd, IPCCHAN_IOC_LOOKUP, &lookup);
+	ipcchan_device_close(fd);
+	if (rc)
+		return ipcchan_fail_call(error, rc, "cannot look the channel up");
+	describe(&found, &lookup);
+	rc = ipcchan_give_struct(info, MIN_INFO, &found, sizeof(found));
+	return rc ? ipcchan_fail(error, rc, "info: its size is not set") : 0;
+}
+
+int ipcchan_port_info(const struct ipcchan_port *port, struct ipcchan_info *info)
+{
+	const struct ipcchan_geometry *g = &port->geometry;
+	struct ipcchan_info found = {
+		.depth = g->depth,
+		.senders = g->senders,
+		.receivers = g->receivers,
+		.holds = g->holds,
+		.arena = g->arena,
+		.max_message = g->max_message,
+		.port_id = port->id,
+		.roles = port->roles,
+	};
+
+	if (ipcchan_is_forked(port))
+		return -EBUSY;
+	return ipcchan_give_struct(info, MIN_INFO, &found, sizeof(found));
+}
