@@ -11,7 +11,7 @@ LIB_PC := $(O)/lib/ipcchan.pc
 LIBS += $(O)/lib/$(LIB_SONAME) $(LIB_SO) $(LIB_A) $(LIB_PC)
 
 # The tests bring a device of their own.
-LIB_TESTS := arena_test ring_test
+LIB_TESTS := arena_test hostile_test port_test receive_test send_test
 LIB_TEST_OBJS := $(patsubst %,$(O)/asan/lib/%.o,$(filter-out device,$(LIB_SOURCES)) tests/memory)
 UNIT_TESTS += $(LIB_TESTS:%=$(O)/lib/tests/%)
 

@@ -44,7 +44,7 @@ static const struct {
 const char *ipcchan_strerror(int error)
 {
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		if (texts[i].error == -error)
+		if (-texts[i].error == error)
 			return texts[i].text;
 	}
 	return "unknown error";

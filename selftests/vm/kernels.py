@@ -6,6 +6,7 @@ import lzma
 import os
 import re
 import subprocess
+import sys
 
 import paths
 
@@ -21,10 +22,13 @@ class Failure(Exception):
 
 
 def run(*argv):
-    """Runs a helper of ours; what it prints shows only if it fails."""
+    """Runs a helper of ours. Standard error is the command's: what helpers print
+    shows if they fail, or if somebody is watching who would wonder."""
     env = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
-    done = subprocess.run(argv, cwd=paths.TOP, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, errors="replace", check=False, env=env)
+    watched = sys.stderr.isatty()
+    done = subprocess.run(argv, cwd=paths.TOP, stdin=subprocess.DEVNULL, check=False, env=env,
+                          stdout=subprocess.PIPE, stderr=None if watched else subprocess.PIPE,
+                          text=True, errors="replace")
     if done.returncode:
         raise Failure(f"{' '.join(argv)} failed:\n{done.stderr or done.stdout}".rstrip())
     return done.stdout.strip()
