@@ -21,7 +21,7 @@ struct vm_area_struct;
 
 /* Offsets for mmap(). */
 #define IPCCHAN_OWN_OFFSET	0ull
-#define IPCCHAN_WINDOW_OFFSET	(1ull << 44)
+#define IPCCHAN_WINDOW_OFFSET	BIT_ULL(44)
 
 u64 ipcchan_map_own_size(const struct ipcchan_port *port);
 

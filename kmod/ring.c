@@ -48,6 +48,15 @@ bool ipcchan_ring_readable(const struct ipcchan_channel *chan,
 	return ipcchan_seq_delta(smp_load_acquire(&desc->seq), expected) >= 0;
 }
 
+static u64 hold(const struct ipcchan_channel *chan,
+		const struct ipcchan_region *receipts, u32 i)
+{
+	const u64 *word = ipcchan_region_at(receipts, chan->layout.holds +
+					    i * sizeof(*word));
+
+	return READ_ONCE(*word);
+}
+
 /* Does this receiver hold a message of that slot's sender? */
 static bool holds(const struct ipcchan_channel *chan,
 		  const struct ipcchan_region *receipts, u32 slot)
@@ -56,8 +65,7 @@ static bool holds(const struct ipcchan_channel *chan,
 	u32 i;
 
 	for (i = 0; i < chan->geometry.holds; i++) {
-		u64 seq = READ_ONCE(*(u64 *)ipcchan_region_at(receipts,
-				chan->layout.holds + i * sizeof(u64)));
+		u64 seq = hold(chan, receipts, i);
 
 		if (seq > base && seq <= ipcchan_seq_limit(slot))
 			return true;
@@ -206,8 +214,7 @@ static void receiver_claims(const struct ipcchan_port *port,
 		claims->behind += head > passed ? head - passed : 0;
 	}
 	for (i = 0; i < chan->geometry.holds; i++)
-		claims->held += !!READ_ONCE(*(u64 *)ipcchan_region_at(
-			port->receipts, chan->layout.holds + i * sizeof(u64)));
+		claims->held += !!hold(chan, port->receipts, i);
 }
 
 /* With the channel's mutex, on an ACTIVE port. */

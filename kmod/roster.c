@@ -83,7 +83,7 @@ void ipcchan_roster_sleeping(struct ipcchan_channel *chan)
 		if (port && port->armed & IPCCHAN_WAIT_SEND)
 			senders |= BIT_ULL(i);
 	}
-	/* after the slots' await: a receiver reads the bit, then await */
-	smp_store_release(&roster(chan)->sleeping_receivers, receivers);
+	WRITE_ONCE(roster(chan)->sleeping_receivers, receivers);
+	/* after the slots' await: a receiver loads the bit, then await */
 	smp_store_release(&roster(chan)->sleeping_senders, senders);
 }

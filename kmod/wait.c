@@ -235,6 +235,7 @@ static void leave(struct ipcchan_port *port, u32 flags)
 	struct ipcchan_channel *chan = port->chan;
 
 	spin_lock(&chan->lock);
+	/* who is on the queue but not seen here has yet to arm, by this lock */
 	if (port->armed & flags && !waitqueue_active(&port->wq))
 		disarm(port, flags);
 	spin_unlock(&chan->lock);

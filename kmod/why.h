@@ -4,7 +4,7 @@
  *
  * Functions that can refuse for more than one reason take a struct ipcchan_why
  * and leave a sentence there. The ioctls copy it to the caller's buffer,
- * netlink sends it as the extended acknowledgement. The texts are constants.
+ * netlink sends it as the extended ack. The texts are constants.
  */
 #ifndef IPCCHAN_WHY_H
 #define IPCCHAN_WHY_H

@@ -137,16 +137,10 @@ struct ipcchan_roster {
 };
 
 /*
- * Access to words that another process writes, or reads while they are
- * written. In the kernel <asm/barrier.h> is there already.
+ * Access, from programs, to words that another process writes, or reads while
+ * they are written. The kernel has its own.
  */
-#ifdef __KERNEL__
-#define ipcchan_load(p)			READ_ONCE(*(p))
-#define ipcchan_load_acquire(p)		smp_load_acquire(p)
-#define ipcchan_store(p, v)		WRITE_ONCE(*(p), v)
-#define ipcchan_store_release(p, v)	smp_store_release(p, v)
-#define ipcchan_barrier()		smp_mb()
-#else
+#ifndef __KERNEL__
 #define ipcchan_load(p)			__atomic_load_n(p, __ATOMIC_RELAXED)
 #define ipcchan_load_acquire(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define ipcchan_store(p, v)		__atomic_store_n(p, v, __ATOMIC_RELAXED)
