@@ -107,21 +107,41 @@ static int close_source(struct ipcchan_port *port, struct ipcchan_source *s)
 	return -EPROTO;
 }
 
-/* The next message of one sender: 0, -EAGAIN, -EPROTO or RC_AGAIN. */
+/*
+ * A place does not show what it must: this port is gone and sees zeros, or the
+ * slot has another sender, or none, or the sender makes no sense. The kernel is
+ * asked first, for the roster may still be seen as it was.
+ */
+static int doubt(struct ipcchan_port *port, struct ipcchan_source *s)
+{
+	int rc = ipcchan_kick_slots(port, 0, 0);
+
+	if (rc)
+		return rc;
+	if (ipcchan_load_acquire(&port->roster->sender_generation) != port->rx->generation)
+		return RC_AGAIN;
+	return close_source(port, s);
+}
+
+/* Is the message expected still in its place, after something was read from it? */
+static bool is_still_there(const struct ipcchan_rx *rx, const struct ipcchan_source *s)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return ipcchan_load(&next_place(rx, s)->seq) == s->expected;
+}
+
+/* The next message of one sender: 0, -EAGAIN, -EPROTO, -ESHUTDOWN or RC_AGAIN. */
 static int peek(struct ipcchan_port *port, struct ipcchan_source *s, struct ipcchan_desc *copy)
 {
 	uint64_t word = next_word(port->rx, s);
-	int64_t delta = ipcchan_seq_delta(word, s->expected);
 
-	if (delta < 0)
+	if (ipcchan_seq_delta(word, s->expected) < 0)
 		return -EAGAIN;
-	if (word != s->expected) {
-		if (ipcchan_load_acquire(&port->roster->sender_generation) !=
-		    port->rx->generation)
-			return RC_AGAIN;	/* another sender, perhaps */
-		return close_source(port, s);
-	}
+	if (word != s->expected)
+		return doubt(port, s);
 	copy_desc(copy, next_place(port->rx, s));
+	if (!is_still_there(port->rx, s))
+		return doubt(port, s);
 	return makes_sense(&port->geometry, copy) ? 0 : close_source(port, s);
 }
 
@@ -313,6 +333,15 @@ int ipcchan_release(struct ipcchan_port *port, struct ipcchan_message *message)
 	return 0;
 }
 
+/* Copies the payload of the message found; what vanished meanwhile was not it. */
+static int copy_payload(struct ipcchan_port *port, struct ipcchan_source *s,
+			const struct ipcchan_desc *copy, void *data)
+{
+	if (copy->length)
+		memcpy(data, s->payload + copy->offset, copy->length);
+	return is_still_there(port->rx, s) ? 0 : doubt(port, s);
+}
+
 /*
  * No hold is needed: the cursor moves on when the payload has been copied, and
  * until then the message is not passed.
@@ -324,16 +353,20 @@ ssize_t ipcchan_recv(struct ipcchan_port *port, void *data, size_t size,
 	struct ipcchan_source *s;
 	struct ipcchan_desc copy;
 
-	if (!rc)
-		rc = find(port, &s, &copy, timeout_ns);
 	if (rc)
 		return rc;
-	if (message)
-		describe(message, s, &copy);
-	if (copy.length > size)
-		return -EMSGSIZE;
-	if (copy.length)
-		memcpy(data, s->payload + copy.offset, copy.length);
+	do {
+		rc = find(port, &s, &copy, timeout_ns);
+		if (rc)
+			return rc;
+		if (message)
+			describe(message, s, &copy);
+		if (copy.length > size)
+			return -EMSGSIZE;
+		rc = copy_payload(port, s, &copy, data);
+	} while (rc == RC_AGAIN);
+	if (rc)
+		return rc;
 	advance(port, s, copy.length);
 	return (ssize_t)copy.length;
 }
