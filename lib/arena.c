@@ -17,8 +17,9 @@
 #define LEVELS	IPCCHAN_ARENA_LEVELS
 #define CLASSES	IPCCHAN_ARENA_CLASSES
 #define CLASS_BITS	3
-/* How many blocks of a class are compared for the best fit. */
-#define LOOK	16
+/* How many blocks of a class are compared for the best fit; when all else fails. */
+#define LOOK		16
+#define LOOK_HARD	1024
 
 _Static_assert(CLASSES == 1 << CLASS_BITS, "one byte of classes a level");
 
@@ -116,13 +117,13 @@ static void withdraw(struct ipcchan_arena *a, uint32_t n)
 		clear_class(a, c);
 }
 
-/* The smallest of the first blocks in a class that is large enough. */
-static uint32_t best_of(const struct ipcchan_arena *a, struct class c, uint32_t size)
+/* The smallest of the first @most blocks in a class that is large enough. */
+static uint32_t best_of(const struct ipcchan_arena *a, struct class c, uint32_t size, int most)
 {
 	uint32_t n = a->bins[c.level][c.index];
 	uint32_t best = NONE;
 
-	for (int i = 0; n != NONE && i < LOOK; i++, n = a->nodes[n].next) {
+	for (; n != NONE && most; most--, n = a->nodes[n].next) {
 		const struct ipcchan_arena_node *node = &a->nodes[n];
 
 		if (node->size < size)
@@ -151,51 +152,77 @@ static bool next_class(const struct ipcchan_arena *a, struct class *c)
 
 static uint32_t find(const struct ipcchan_arena *a, uint32_t size)
 {
-	struct class c = class_of(size);
-	uint32_t n = best_of(a, c, size);
+	struct class own = class_of(size);
+	struct class above = own;
+	uint32_t n = best_of(a, own, size, LOOK);
 
-	if (n == NONE && next_class(a, &c))
-		n = best_of(a, c, size);
-	return n;
+	if (n != NONE)
+		return n;
+	if (next_class(a, &above))
+		return best_of(a, above, size, LOOK);
+	return best_of(a, own, size, LOOK_HARD);
 }
 
-/* Joins a block with the one after it. */
-static void join(struct ipcchan_arena *a, uint32_t n)
+/* Puts block @n between its neighbours, @before and @after. */
+static void link(struct ipcchan_arena *a, uint32_t n, uint32_t before, uint32_t after)
 {
-	struct ipcchan_arena_node *node = &a->nodes[n];
-	uint32_t gone = node->after;
-
-	node->size += a->nodes[gone].size;
-	node->after = a->nodes[gone].after;
-	if (node->after != NONE)
-		a->nodes[node->after].before = n;
-	node_put(a, gone);
+	a->nodes[n].before = before;
+	a->nodes[n].after = after;
+	if (before != NONE)
+		a->nodes[before].after = n;
+	if (after != NONE)
+		a->nodes[after].before = n;
 }
 
-/* Makes what lies behind the first @size granules of a taken block free. */
-static void split(struct ipcchan_arena *a, uint32_t n, uint32_t size)
+/* Takes a block out from between its neighbours. */
+static void unlink(struct ipcchan_arena *a, uint32_t n)
+{
+	uint32_t before = a->nodes[n].before;
+	uint32_t after = a->nodes[n].after;
+
+	if (before != NONE)
+		a->nodes[before].after = after;
+	if (after != NONE)
+		a->nodes[after].before = before;
+	node_put(a, n);
+}
+
+/* Gives a free block another place and size; mostly it keeps its class. */
+static void move(struct ipcchan_arena *a, uint32_t n, uint32_t start, uint32_t size)
 {
 	struct ipcchan_arena_node *node = &a->nodes[n];
-	uint32_t r;
+	struct class from = class_of(node->size);
+	struct class to = class_of(size);
+	bool stays = from.level == to.level && from.index == to.index;
 
-	if (node->size == size)
-		return;
-	r = node_new(a);
-	if (r == NONE)
-		return;		/* the block stays larger: nothing is lost */
-	a->nodes[r].start = node->start + size;
-	a->nodes[r].size = node->size - size;
-	a->nodes[r].before = n;
-	a->nodes[r].after = node->after;
-	if (node->after != NONE)
-		a->nodes[node->after].before = r;
-	node->after = r;
+	if (!stays)
+		withdraw(a, n);
+	node->start = start;
 	node->size = size;
-	if (a->nodes[r].after != NONE && a->nodes[a->nodes[r].after].free) {
-		withdraw(a, a->nodes[r].after);
-		join(a, r);
+	if (!stays)
+		insert(a, n);
+}
+
+/* The first @size granules of free block @n, or all of it. */
+static uint32_t carve(struct ipcchan_arena *a, uint32_t n, uint32_t size)
+{
+	struct ipcchan_arena_node *node = &a->nodes[n];
+	uint32_t taken = node->size > size ? node_new(a) : NONE;
+
+	if (taken == NONE) {
+		withdraw(a, n);
+		return n;
 	}
-	insert(a, r);
+	a->nodes[taken].start = node->start;
+	a->nodes[taken].size = size;
+	link(a, taken, node->before, n);
+	move(a, n, node->start + size, node->size - size);
+	return taken;
+}
+
+static bool is_free(const struct ipcchan_arena *a, uint32_t n)
+{
+	return n != NONE && a->nodes[n].free;
 }
 
 uint32_t ipcchan_arena_take(struct ipcchan_arena *a, uint64_t bytes)
@@ -208,42 +235,63 @@ uint32_t ipcchan_arena_take(struct ipcchan_arena *a, uint64_t bytes)
 	n = find(a, size);
 	if (n == NONE)
 		return NONE;
-	withdraw(a, n);
-	split(a, n, size);
+	n = carve(a, n, size);
 	set_used(a, a->used + a->nodes[n].size);
 	return n;
 }
 
 void ipcchan_arena_trim(struct ipcchan_arena *a, uint32_t n, uint64_t bytes)
 {
+	struct ipcchan_arena_node *node = &a->nodes[n];
 	uint32_t size = granules(bytes);
-	uint32_t had = a->nodes[n].size;
+	uint32_t rest = node->size > size ? node->size - size : 0;
+	uint32_t r;
 
-	if (size >= had)
+	if (!rest)
 		return;
-	split(a, n, size);
-	set_used(a, a->used - (had - a->nodes[n].size));
+	if (is_free(a, node->after)) {
+		r = node->after;
+		move(a, r, node->start + size, rest + a->nodes[r].size);
+	} else {
+		r = node_new(a);
+		if (r == NONE)
+			return;		/* it stays longer: nothing is lost */
+		a->nodes[r].start = node->start + size;
+		a->nodes[r].size = rest;
+		link(a, r, n, node->after);
+		insert(a, r);
+	}
+	node->size = size;
+	set_used(a, a->used - rest);
 }
 
+/* Joined with what is free on either side. */
 void ipcchan_arena_give(struct ipcchan_arena *a, uint32_t n)
 {
-	uint32_t neighbour;
+	struct ipcchan_arena_node *node;
+	uint32_t before, after, size;
 
 	if (n == NONE)
 		return;
-	set_used(a, a->used - a->nodes[n].size);
-	neighbour = a->nodes[n].after;
-	if (neighbour != NONE && a->nodes[neighbour].free) {
-		withdraw(a, neighbour);
-		join(a, n);
+	node = &a->nodes[n];
+	before = node->before;
+	after = node->after;
+	size = node->size;
+	set_used(a, a->used - size);
+	if (is_free(a, before)) {
+		if (is_free(a, after)) {
+			size += a->nodes[after].size;
+			withdraw(a, after);
+			unlink(a, after);
+		}
+		unlink(a, n);
+		move(a, before, a->nodes[before].start, a->nodes[before].size + size);
+	} else if (is_free(a, after)) {
+		move(a, after, node->start, a->nodes[after].size + size);
+		unlink(a, n);
+	} else {
+		insert(a, n);
 	}
-	neighbour = a->nodes[n].before;
-	if (neighbour != NONE && a->nodes[neighbour].free) {
-		withdraw(a, neighbour);
-		join(a, neighbour);
-		n = neighbour;
-	}
-	insert(a, n);
 }
 
 uint64_t ipcchan_arena_offset(const struct ipcchan_arena *a, uint32_t n)

@@ -77,15 +77,22 @@ static const char options_help[] =
 	"Exit codes: 0 done; 1 the command line is wrong; 2 the kernel refused (its words\n"
 	"are shown), the module is not loaded, or the output could not be written.\n";
 
+/* In one piece, since many of us may complain at once. */
+static void complain(const char *format, va_list args)
+{
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), format, args);
+	fprintf(stderr, PROGRAM ": %s\n", text);
+}
+
 int usage_error(const char *format, ...)
 {
 	va_list args;
 
-	fputs(PROGRAM ": ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	complain(format, args);
 	va_end(args);
-	fputc('\n', stderr);
 	return EXIT_USAGE;
 }
 
@@ -93,11 +100,9 @@ int refusal(const char *format, ...)
 {
 	va_list args;
 
-	fputs(PROGRAM ": ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	complain(format, args);
 	va_end(args);
-	fputc('\n', stderr);
 	return EXIT_REFUSED;
 }
 

@@ -65,11 +65,13 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
+/* In one piece, since many of us may complain at once. */
 static void complain(const char *format, va_list args)
 {
-	fputs(PROGRAM ": ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), format, args);
+	fprintf(stderr, PROGRAM ": %s\n", text);
 }
 
 int usage_error(const char *format, ...)
