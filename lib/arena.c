@@ -328,8 +328,8 @@ int ipcchan_arena_init(struct ipcchan_arena *a, uint64_t bytes, uint32_t blocks)
 
 	memset(a->bins, 0xff, sizeof(a->bins));
 	a->spare = NONE;
-	while (nr)
-		node_put(a, (uint32_t)--nr);
+	for (; nr; nr--)
+		node_put(a, (uint32_t)nr - 1);
 
 	uint32_t n = node_new(a);
 

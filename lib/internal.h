@@ -39,7 +39,7 @@
 
 #define IPCCHAN_CACHE_LINE	64
 
-/* What poll() before sleeping is worth where there is a second CPU. */
+/* Spinning before sleep, where there is a second CPU. */
 #define IPCCHAN_DEFAULT_SPIN_NS	5000u
 
 /* A message that was published and not yet passed by all; by ring index. */
@@ -258,6 +258,7 @@ uint64_t ipcchan_reclaim_await(const struct ipcchan_tx *tx);
 bool ipcchan_reclaim_changed(const struct ipcchan_port *port);
 
 /* roster.c */
+const struct ipcchan_cursor *ipcchan_cursor_of(const struct ipcchan_port *port, uint32_t slot);
 int ipcchan_roster_readers(struct ipcchan_port *port);
 int ipcchan_roster_sources(struct ipcchan_port *port);
 

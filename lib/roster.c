@@ -6,7 +6,8 @@
  */
 #include "internal.h"
 
-static const struct ipcchan_cursor *cursor_of(const struct ipcchan_port *port, uint32_t slot)
+/* What the receiver in a slot says to this sender. */
+const struct ipcchan_cursor *ipcchan_cursor_of(const struct ipcchan_port *port, uint32_t slot)
 {
 	const struct ipcchan_layout *l = &port->layout;
 
@@ -40,7 +41,7 @@ static void see_reader(struct ipcchan_port *port, uint32_t slot)
 	seen->base = base;
 	tx->readers[tx->nr_readers++] = (struct ipcchan_reader){
 		.slot = slot,
-		.cursor = cursor_of(port, slot),
+		.cursor = ipcchan_cursor_of(port, slot),
 		.holds = holds_of(port, slot),
 	};
 }

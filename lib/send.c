@@ -184,6 +184,23 @@ static void write_desc(const struct ipcchan_port *port, struct ipcchan_desc *des
 	ipcchan_store(&desc->priority, loan->priority);
 }
 
+/*
+ * Of those who sleep, who has yet to take the newest message? Who has taken it
+ * went to sleep after that, and is not to be kicked for it.
+ */
+static uint64_t behind(const struct ipcchan_port *port, uint64_t sleeping)
+{
+	uint64_t kick = 0;
+
+	for (uint64_t left = sleeping; left; left &= left - 1) {
+		uint32_t slot = (uint32_t)__builtin_ctzll(left);
+
+		if (ipcchan_load(&ipcchan_cursor_of(port, slot)->passed) < port->tx->head)
+			kick |= 1ull << slot;
+	}
+	return kick;
+}
+
 /* Makes the message visible, and wakes who sleeps; 0 or -ESHUTDOWN. */
 static int publish(struct ipcchan_port *port, struct ipcchan_desc *desc, size_t length)
 {
@@ -200,6 +217,8 @@ static int publish(struct ipcchan_port *port, struct ipcchan_desc *desc, size_t 
 	ipcchan_barrier();					/* C, pairs with D and K */
 	sleeping = ipcchan_load(&port->roster->sleeping_receivers) &
 		   ipcchan_slots_mask(port->geometry.receivers);
+	if (sleeping)
+		sleeping = behind(port, sleeping);
 	if (sleeping)
 		return ipcchan_kick_slots(port, sleeping, 0);
 	return ipcchan_load(&port->roster->receiver_generation) ? 0 : -ESHUTDOWN;

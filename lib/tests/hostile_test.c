@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /* Peers that write what they like, and ports that are taken away. */
+#include <pthread.h>
+#include <sched.h>
+
 #include "check.h"
 
 #define ARENA	(64u << 10)
@@ -105,6 +108,31 @@ static void old_words_are_not_there_yet(void **state)
 	ipcchan_port_close(rx);
 }
 
+static void *send_blocking(void *port)
+{
+	return (void *)(intptr_t)ipcchan_send(port, NULL, 0, FOREVER);
+}
+
+/* A sender that waits for us is told that we read no more from it. */
+static void closed_sender_waits_no_more(void **state)
+{
+	struct ipcchan_port *rx = open_port(RECEIVE), *tx = open_port(SEND);
+	pthread_t thread;
+	void *rc;
+
+	(void)state;
+	fill_with_numbers(tx);
+	assert_ok(pthread_create(&thread, NULL, send_blocking, tx));
+	while (!ipcchan_load(&memory_roster()->sleeping_senders))
+		sched_yield();
+	ipcchan_store(&memory_desc(0, memory_sender(0)->base + 1)->flags, 1);
+	assert_error(recv_number(rx), EPROTO);
+	pthread_join(thread, &rc);
+	assert_null(rc);
+	ipcchan_port_close(tx);
+	ipcchan_port_close(rx);
+}
+
 /* A closed sender that was held from: its slot goes when that is given back. */
 static void closed_sender_is_drained(void **state)
 {
@@ -191,7 +219,7 @@ static void restless_receiver_does_not_keep_us(void **state)
 	(void)state;
 	fill_with_numbers(tx);
 	ipcchan_port_fd(tx);
-	memory_cursor(0, 0)->released++;
+	memory_restless();
 	assert_error(send_number(tx, 0), EAGAIN);
 	assert_in_range(memory_calls().waits, 1, 4);
 	assert_error(ipcchan_send(tx, NULL, 0, MS), ETIMEDOUT);
@@ -261,6 +289,7 @@ int main(void)
 		test(forged_is_received),
 		test(nonsense_is_refused),
 		test(old_words_are_not_there_yet),
+		test(closed_sender_waits_no_more),
 		test(closed_sender_is_drained),
 		test(lying_cursors_are_clamped),
 		test(lying_holds_pin_no_more_than_they_may),

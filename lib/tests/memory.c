@@ -33,6 +33,7 @@ static struct {
 	pthread_cond_t changed;
 	bool exists;
 	bool missing;
+	bool restless;
 	int vanish;
 	struct ipcchan_geometry g;
 	struct ipcchan_layout l;
@@ -96,6 +97,7 @@ void memory_begin(void)
 	pthread_cond_init(&m.changed, &attr);
 	m.exists = false;
 	m.missing = false;
+	m.restless = false;
 	m.vanish = 0;
 	m.pages = NULL;
 	for (uint32_t i = 0; i < IPCCHAN_MAX_SLOTS; i++)
@@ -130,9 +132,14 @@ struct memory_calls memory_calls(void)
 	return calls;
 }
 
-void memory_no_module(bool missing)
+void memory_no_module(void)
 {
-	m.missing = missing;
+	m.missing = true;
+}
+
+void memory_restless(void)
+{
+	m.restless = true;
 }
 
 void memory_vanish(int times)
@@ -297,8 +304,8 @@ int ipcchan_device_map(int fd, uint64_t offset, size_t size, bool writable, uint
 
 void ipcchan_device_unmap(const uint8_t *at, size_t size)
 {
-	(void)at;
 	(void)size;
+	m.calls.unmaps += at != NULL;
 }
 
 static bool readable(uint32_t slot, uint32_t sender)
@@ -373,7 +380,7 @@ static bool has_room(const struct port *p)
 	uint64_t base = memory_sender(p->sender)->base;
 	bool changed = false;
 
-	if (!p->blocked || p->generation != memory_roster()->receiver_generation)
+	if (m.restless || !p->blocked || p->generation != memory_roster()->receiver_generation)
 		return true;
 	for (uint32_t i = 0; i < m.g.receivers; i++) {
 		struct ipcchan_cursor *c = memory_cursor(i, p->sender);

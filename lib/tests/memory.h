@@ -40,14 +40,17 @@ struct memory_calls {
 	uint64_t kicks;
 	uint64_t waits;
 	uint64_t woken;		/* by kicks */
+	uint64_t unmaps;
 	uint64_t await;
 };
 
 struct memory_calls memory_calls(void);
 
-/* Number of the nth open that fails with -ENODEV from now on: 0 none. */
-void memory_no_module(bool missing);
-/* So many attaches fail as if the channel had vanished. */
+/** memory_no_module() - opening fails with -ENODEV */
+void memory_no_module(void);
+/** memory_vanish() - so many attaches find that the channel has vanished */
 void memory_vanish(int times);
+/** memory_restless() - every wait for room says that something has changed */
+void memory_restless(void);
 
 #endif /* MEMORY_H */

@@ -18,7 +18,7 @@ static void needs_the_module(void **state)
 	struct ipcchan_port *port;
 
 	(void)state;
-	memory_no_module(true);
+	memory_no_module();
 	assert_error(ipcchan_open(&port, "test", SEND, NULL, &error), ENODEV);
 	assert_null(port);
 	assert_string_equal(error.text, "the ipcchan module is not loaded (no /dev/ipcchan)");
@@ -195,7 +195,7 @@ static int use(struct ipcchan_port *port)
 		if (results[i] != -EBUSY)
 			return (int)i + 1;
 	}
-	return 0;
+	return memory_calls().unmaps ? 100 : 0;
 }
 
 static void is_not_the_childs(void **state)
@@ -214,6 +214,7 @@ static void is_not_the_childs(void **state)
 	assert_ok(send_number(port, 5));
 	assert_int_equal(recv_number(port), 5);
 	ipcchan_port_close(port);
+	assert_int_equal(memory_calls().unmaps, 2);
 }
 
 static void has_a_text_for_each_error(void **state)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /* Taking and giving back, turns, hang-up, and two threads. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -160,19 +162,51 @@ static void times_out(void **state)
 	ipcchan_port_close(rx);
 }
 
+static void *send_large(void *port)
+{
+	struct ipcchan_loan loan;
+	int rc = ipcchan_reserve(port, 64 << 10, &loan, FOREVER);
+
+	return (void *)(intptr_t)(rc ? rc : ipcchan_commit(port, &loan));
+}
+
+/* What it waits for is only that a message be given back. */
+static void wakes_the_sender_by_releasing(void **state)
+{
+	struct ipcchan_port *rx = open_port(RECEIVE), *tx = open_port(SEND);
+	struct ipcchan_message held;
+	pthread_t thread;
+	void *rc;
+
+	(void)state;
+	assert_ok(send_number(tx, 1));
+	assert_ok(ipcchan_receive(rx, &held, 0));
+	assert_ok(pthread_create(&thread, NULL, send_large, tx));
+	while (!ipcchan_load(&memory_roster()->sleeping_senders))
+		sched_yield();
+	assert_ok(ipcchan_release(rx, &held));
+	pthread_join(thread, &rc);
+	assert_null(rc);
+	ipcchan_port_close(tx);
+	ipcchan_port_close(rx);
+}
+
 struct stream {
 	uint64_t spin_ns;
 	uint32_t messages;
 	uint32_t longest;
+	uint32_t depth;
 	bool copies;
 };
 
 static struct ipcchan_port *open_stream(uint32_t roles, const struct stream *s)
 {
-	struct ipcchan_port *port = open_port(roles);
+	struct ipcchan_options options;
 
-	ipcchan_port_set_spin(port, s->spin_ns);
-	return port;
+	ipcchan_options_init(&options);
+	options.spin_ns = s->spin_ns;
+	options.depth = s->depth;
+	return open_with(roles, &options);
 }
 
 static uint8_t pattern(uint32_t n)
@@ -265,7 +299,7 @@ static void *receive_all(void *arg)
 	return NULL;
 }
 
-/* One sender, two receivers; a wake-up that is lost hangs it. */
+/* One sender, two receivers. */
 static void run_stream(const struct stream *s)
 {
 	struct worker w[3] = { { 0 } };
@@ -283,22 +317,30 @@ static void run_stream(const struct stream *s)
 		ipcchan_port_close(w[i].port);
 }
 
-static void streams_sleeping(void **state)
+static void streams_through_a_short_ring(void **state)
 {
 	(void)state;
-	run_stream(&(struct stream){ .messages = 20000, .longest = 9000 });
+	run_stream(&(struct stream){ .messages = 20000, .longest = 3000, .depth = 8 });
+}
+
+static void streams_through_a_small_arena(void **state)
+{
+	(void)state;
+	run_stream(&(struct stream){ .messages = 20000, .longest = 3600, .depth = 256 });
 }
 
 static void streams_spinning(void **state)
 {
 	(void)state;
-	run_stream(&(struct stream){ .messages = 20000, .longest = 9000, .spin_ns = 20000 });
+	run_stream(&(struct stream){ .messages = 20000, .longest = 3600, .depth = 256,
+				     .spin_ns = 20000 });
 }
 
 static void streams_copying(void **state)
 {
 	(void)state;
-	run_stream(&(struct stream){ .messages = 20000, .longest = 200, .copies = true });
+	run_stream(&(struct stream){ .messages = 20000, .longest = 200, .depth = 8,
+				     .copies = true });
 }
 
 int main(void)
@@ -311,10 +353,13 @@ int main(void)
 		test(does_not_know_who_left_before),
 		test(receives_what_it_sends),
 		test(times_out),
-		test(streams_sleeping),
+		test(wakes_the_sender_by_releasing),
+		test(streams_through_a_short_ring),
+		test(streams_through_a_small_arena),
 		test(streams_spinning),
 		test(streams_copying),
 	};
 
+	alarm(120);	/* a wake-up that is lost hangs a stream */
 	return cmocka_run_group_tests_name("receive", tests, NULL, NULL);
 }

@@ -274,10 +274,22 @@ static void says_when_the_last_receiver_left(void **state)
 	assert_ok(send_number(tx, 4));
 	assert_int_equal(recv_number(rx), 4);
 	ipcchan_port_close(rx);
-	/* one came and left between two calls */
-	rx = open_port(RECEIVE);
-	ipcchan_port_close(rx);
 	assert_error(send_number(tx, 5), EPIPE);
+	ipcchan_port_close(tx);
+}
+
+static void notices_who_came_and_left(void **state)
+{
+	struct ipcchan_options options;
+	struct ipcchan_port *tx;
+
+	(void)state;
+	ipcchan_options_init(&options);
+	options.flags = IPCCHAN_OPEN_NEED_PEER;
+	tx = open_with(SEND, &options);
+	assert_ok(send_number(tx, 1));
+	ipcchan_port_close(open_port(RECEIVE));
+	assert_error(send_number(tx, 2), EPIPE);
 	ipcchan_port_close(tx);
 }
 
@@ -334,6 +346,7 @@ int main(void)
 		test(awaits_what_blocks_it),
 		test(looks_only_when_polled),
 		test(says_when_the_last_receiver_left),
+		test(notices_who_came_and_left),
 		test(stamps_if_asked),
 		test(ends_with_its_sequence_numbers),
 	};
