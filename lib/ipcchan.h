@@ -193,8 +193,8 @@ IPCCHAN_API int ipcchan_receive(struct ipcchan_port *port, struct ipcchan_messag
 /** ipcchan_release() - give a held message back; -EINVAL if it is not held */
 IPCCHAN_API int ipcchan_release(struct ipcchan_port *port, struct ipcchan_message *message);
 /**
- * ipcchan_recv() - receive, copy, release
- * Returns the message's length. -EMSGSIZE: it is longer than @size and is kept; it
+ * ipcchan_recv() - copy the next message out
+ * Takes no hold. Returns the message's length. -EMSGSIZE: it is longer than @size and is kept; it
  * comes again; @message->length tells how long. @message may be NULL. @message->data is NULL.
  */
 IPCCHAN_API ssize_t ipcchan_recv(struct ipcchan_port *port, void *data, size_t size,

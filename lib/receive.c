@@ -228,12 +228,33 @@ static int find_slowly(struct ipcchan_port *port, struct ipcchan_source **source
 	return rc;
 }
 
+/*
+ * Who waits by poll() and has met nobody asks the module: a sender may have come
+ * and gone before the roster was first read, and poll() reports its hang-up.
+ */
+static int ask_for_hangup(struct ipcchan_port *port)
+{
+	struct ipcchan_wait wait = { .flags = IPCCHAN_WAIT_RECEIVE };
+	struct ipcchan_patience patience = { .looks = 0 };
+	int rc;
+
+	if (port->rx->met || !ipcchan_load(&port->polled))
+		return -EAGAIN;
+	rc = ipcchan_look(port, &patience, &wait);
+	if (rc)
+		return rc;
+	port->rx->met = wait.events & IPCCHAN_WAIT_HANGUP;
+	return port->rx->met && !(wait.events & IPCCHAN_WAIT_RECEIVE) ? -EPIPE : -EAGAIN;
+}
+
 static int find(struct ipcchan_port *port, struct ipcchan_source **source,
 		struct ipcchan_desc *copy, int64_t timeout_ns)
 {
 	int rc = find_message(port, source, copy);
 
-	return rc == -EAGAIN && timeout_ns ? find_slowly(port, source, copy, timeout_ns) : rc;
+	if (rc != -EAGAIN)
+		return rc;
+	return timeout_ns ? find_slowly(port, source, copy, timeout_ns) : ask_for_hangup(port);
 }
 
 /* Moves on to the sender's next message. */

@@ -186,7 +186,8 @@ static void write_desc(const struct ipcchan_port *port, struct ipcchan_desc *des
 
 /*
  * Of those who sleep, who has yet to take the newest message? Who has taken it
- * went to sleep after that, and is not to be kicked for it.
+ * went to sleep after that, and is not to be kicked for it; nor is who reads no
+ * more from us.
  */
 static uint64_t behind(const struct ipcchan_port *port, uint64_t sleeping)
 {
@@ -194,8 +195,10 @@ static uint64_t behind(const struct ipcchan_port *port, uint64_t sleeping)
 
 	for (uint64_t left = sleeping; left; left &= left - 1) {
 		uint32_t slot = (uint32_t)__builtin_ctzll(left);
+		const struct ipcchan_cursor *c = ipcchan_cursor_of(port, slot);
 
-		if (ipcchan_load(&ipcchan_cursor_of(port, slot)->passed) < port->tx->head)
+		if (ipcchan_load(&c->passed) < port->tx->head &&
+		    ipcchan_load(&c->closed) != port->tx->base)
 			kick |= 1ull << slot;
 	}
 	return kick;

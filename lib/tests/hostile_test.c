@@ -133,6 +133,33 @@ static void closed_sender_waits_no_more(void **state)
 	ipcchan_port_close(rx);
 }
 
+static void *recv_blocking(void *port)
+{
+	return (void *)(intptr_t)ipcchan_recv(port, NULL, 0, NULL, FOREVER);
+}
+
+/* Nor does it kick us for messages that we do not read. */
+static void closed_sender_does_not_kick(void **state)
+{
+	struct ipcchan_port *rx = open_port(RECEIVE), *tx = open_port(SEND);
+	pthread_t thread;
+	void *rc;
+
+	(void)state;
+	forge(1)->flags = 1;
+	assert_error(recv_number(rx), EPROTO);
+	assert_ok(pthread_create(&thread, NULL, recv_blocking, rx));
+	while (!ipcchan_load(&memory_roster()->sleeping_receivers))
+		sched_yield();
+	for (int i = 0; i < 20; i++)
+		assert_ok(send_number(tx, 0));
+	assert_int_equal(memory_calls().kicks, 0);
+	ipcchan_port_close(tx);
+	pthread_join(thread, &rc);
+	assert_int_equal((intptr_t)rc, -EPIPE);
+	ipcchan_port_close(rx);
+}
+
 /* A closed sender that was held from: its slot goes when that is given back. */
 static void closed_sender_is_drained(void **state)
 {
@@ -290,6 +317,7 @@ int main(void)
 		test(nonsense_is_refused),
 		test(old_words_are_not_there_yet),
 		test(closed_sender_waits_no_more),
+		test(closed_sender_does_not_kick),
 		test(closed_sender_is_drained),
 		test(lying_cursors_are_clamped),
 		test(lying_holds_pin_no_more_than_they_may),

@@ -75,7 +75,7 @@ struct ipcchan_outbox {
  * struct ipcchan_cursor - what a receiver says to one sender
  * @passed:	sequence of the newest message taken; below the base: none
  * @released:	how many holds on this sender's messages were given back
- * @closed:	base of a sender the receiver will read no more from
+ * @closed:	base of a sender the receiver will read no more from; 0: none
  * @lost:	messages lost, the receiver's own claim
  */
 struct ipcchan_cursor {
