@@ -42,6 +42,10 @@ MODULE_PARM_DESC(max_net_ports, "ports in a network namespace");
 module_param_named(max_net_bytes, net_limit[IPCCHAN_BYTES], ulong, 0644);
 MODULE_PARM_DESC(max_net_bytes, "bytes of regions in a network namespace (0 at load: three quarters of memory)");
 
+static ulong max_bytes;
+module_param(max_bytes, ulong, 0644);
+MODULE_PARM_DESC(max_bytes, "bytes of regions in all (0 at load: three quarters of memory)");
+
 /* The module's own accounts, for root to read: all zero when all is gone. */
 module_param_named(channels, total.used[IPCCHAN_CHANNELS], ullong, 0400);
 MODULE_PARM_DESC(channels, "channels there are (read only)");
@@ -172,6 +176,13 @@ static bool fits(const struct ipcchan_usage *usage, const ulong *limit,
 	return usage->used[kind] <= most && amount <= most - usage->used[kind];
 }
 
+static bool fits_all(u64 amount)
+{
+	u64 most = READ_ONCE(max_bytes), used = total.used[IPCCHAN_BYTES];
+
+	return used <= most && amount <= most - used;
+}
+
 /*
  * ipcchan_charge() - count @amount for the user, his namespaces and @net
  *
@@ -189,6 +200,9 @@ int ipcchan_charge(struct ipcchan_account *account, struct ipcchan_usage *net,
 			err = ipcchan_refuse(why, -EDQUOT, user_refusal[kind]);
 	if (!err && !fits(net, net_limit, kind, amount))
 		err = ipcchan_refuse(why, -EDQUOT, net_refusal[kind]);
+	if (!err && kind == IPCCHAN_BYTES && !fits_all(amount))
+		err = ipcchan_refuse(why, -EDQUOT,
+				     "there are as many bytes as allowed in all (max_bytes)");
 	if (!err) {
 		for (a = account; a; a = a->parent)
 			a->usage.used[kind] += amount;
@@ -221,4 +235,6 @@ void ipcchan_account_init(void)
 		user_limit[IPCCHAN_BYTES] = memory / 2;
 	if (!net_limit[IPCCHAN_BYTES])
 		net_limit[IPCCHAN_BYTES] = memory / 4 * 3;
+	if (!max_bytes)
+		max_bytes = memory / 4 * 3;
 }

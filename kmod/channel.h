@@ -44,11 +44,10 @@ enum ipcchan_channel_state {
 	IPCCHAN_CHANNEL_GONE,
 };
 
-/* Why a port went. */
+/* Why a port goes: an evicted sender's messages go with it. */
 enum ipcchan_reason {
 	IPCCHAN_REASON_CLOSED,
 	IPCCHAN_REASON_EVICTED,
-	IPCCHAN_REASON_DELETED,
 };
 
 /*
@@ -109,6 +108,8 @@ struct ipcchan_channel {
 	u64 sender_generation;
 	u64 receiver_generation;
 	u64 draining;		/* sender slots, a bit each */
+	u64 sleeping_receivers;	/* the roster's words */
+	u64 sleeping_senders;
 	u32 nr_senders;		/* ACTIVE */
 	u32 nr_receivers;
 };

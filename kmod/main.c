@@ -8,11 +8,15 @@
  */
 #include <linux/module.h>
 
+#include <linux/ipcchan.h>
+#include <linux/ipcchan_ring.h>
+
 #include "account.h"
 #include "device.h"
-#include "map.h"
 #include "names.h"
 #include "netlink.h"
+
+static_assert(IS_ENABLED(CONFIG_64BIT), "addresses and sequences are 64 bits");
 
 /* The layout is an ABI: pinned here and in the library. */
 static_assert(sizeof(struct ipcchan_desc) == 64);
@@ -37,6 +41,12 @@ static_assert(sizeof(struct ipcchan_create) == 216);
 static_assert(sizeof(struct ipcchan_lookup) == 152);
 static_assert(sizeof(struct ipcchan_delete) == 88);
 static_assert(sizeof(struct ipcchan_attach) == 256);
+static_assert(offsetof(struct ipcchan_create, geometry) == 16);
+static_assert(offsetof(struct ipcchan_create, name) == 88);
+static_assert(offsetof(struct ipcchan_lookup, geometry) == 96);
+static_assert(offsetof(struct ipcchan_attach, geometry) == 168);
+static_assert(offsetof(struct ipcchan_attach, own_offset) == 224);
+static_assert(offsetof(struct ipcchan_wait, progress) == 40);
 static_assert(sizeof(struct ipcchan_kick) == 24);
 static_assert(sizeof(struct ipcchan_wait) == 72);
 static_assert(sizeof(struct ipcchan_peer) == 48);
@@ -46,12 +56,9 @@ static int __init ipcchan_init(void)
 	int err;
 
 	ipcchan_account_init();
-	err = ipcchan_map_init();
-	if (err)
-		return err;
 	err = ipcchan_names_init();
 	if (err)
-		goto map;
+		return err;
 	err = ipcchan_netlink_init();
 	if (err)
 		goto names;
@@ -64,8 +71,6 @@ netlink:
 	ipcchan_netlink_exit();
 names:
 	ipcchan_names_exit();
-map:
-	ipcchan_map_exit();
 	return err;
 }
 
@@ -74,7 +79,6 @@ static void __exit ipcchan_exit(void)
 	ipcchan_device_exit();
 	ipcchan_netlink_exit();
 	ipcchan_names_exit();
-	ipcchan_map_exit();
 }
 
 module_init(ipcchan_init);

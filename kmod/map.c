@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* mmap, faults, and emptying windows. */
 #include <linux/fs.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 
 #include "compat.h"
 #include "map.h"
-
-/* One page of zeros that stands for all that is not there, locked by faults. */
-static struct page *nothing;
 
 u64 ipcchan_map_own_size(const struct ipcchan_port *port)
 {
@@ -89,8 +87,35 @@ static void window_close(struct vm_area_struct *vma)
 		atomic_dec(&port->window_maps);
 }
 
-/* What the window shows at @offset, and where in it. */
-static struct ipcchan_region *shown(const struct ipcchan_port *port, u64 offset,
+static struct ipcchan_region *shown_receipts(struct ipcchan_port *port,
+					     u64 offset, u64 *inside)
+{
+	u64 size = port->chan->layout.receipts_size;
+	u32 slot = div64_u64_rem(offset, size, inside);
+
+	if (!(port->roles & IPCCHAN_SEND))
+		return NULL;
+	port->touched_receivers |= BIT_ULL(slot);
+	return port->chan->receivers[slot].receipts;
+}
+
+static struct ipcchan_region *shown_outbox(struct ipcchan_port *port,
+					   u64 offset, u64 *inside)
+{
+	u64 size = port->chan->layout.outbox_size;
+	u32 slot = div64_u64_rem(offset, size, inside);
+
+	if (!(port->roles & IPCCHAN_RECEIVE))
+		return NULL;
+	port->touched_senders |= BIT_ULL(slot);
+	return port->chan->senders[slot].outbox;
+}
+
+/*
+ * What the window shows at @offset, and where in it. A port sees the others
+ * from when it is on the roster until it is GONE.
+ */
+static struct ipcchan_region *shown(struct ipcchan_port *port, u64 offset,
 				    u64 *inside)
 {
 	const struct ipcchan_channel *chan = port->chan;
@@ -98,31 +123,27 @@ static struct ipcchan_region *shown(const struct ipcchan_port *port, u64 offset,
 
 	lockdep_assert_held(&chan->lock);
 	*inside = offset;
+	if (port->state == IPCCHAN_PORT_GONE)
+		return NULL;
 	if (offset < l->window_receipts)
 		return chan->roster;
-	if (offset < l->window_outboxes) {
-		offset -= l->window_receipts;
-		*inside = offset % l->receipts_size;
-		return port->roles & IPCCHAN_SEND ?
-		       chan->receivers[offset / l->receipts_size].receipts : NULL;
-	}
-	offset -= l->window_outboxes;
-	*inside = offset % l->outbox_size;
-	return port->roles & IPCCHAN_RECEIVE ?
-	       chan->senders[offset / l->outbox_size].outbox : NULL;
+	if (port->state == IPCCHAN_PORT_NEW)
+		return NULL;
+	if (offset < l->window_outboxes)
+		return shown_receipts(port, offset - l->window_receipts, inside);
+	return shown_outbox(port, offset - l->window_outboxes, inside);
 }
 
 /* The page the window shows at @offset now, with a reference. */
-static struct page *shown_page(const struct ipcchan_port *port, u64 offset)
+static struct page *shown_page(struct ipcchan_port *port, u64 offset)
 {
-	struct ipcchan_region *region = NULL;
+	struct ipcchan_region *region;
 	struct page *page;
 	u64 inside;
 
 	spin_lock(&port->chan->lock);
-	if (port->state != IPCCHAN_PORT_GONE)
-		region = shown(port, offset, &inside);
-	page = region ? region->pages[inside >> PAGE_SHIFT] : nothing;
+	region = shown(port, offset, &inside);
+	page = region ? region->pages[inside >> PAGE_SHIFT] : port->nothing;
 	get_page(page);
 	spin_unlock(&port->chan->lock);
 	return page;
@@ -134,7 +155,7 @@ static struct page *shown_page(const struct ipcchan_port *port, u64 offset)
  */
 static vm_fault_t window_fault(struct vm_fault *vmf)
 {
-	const struct ipcchan_port *port = vmf->vma->vm_private_data;
+	struct ipcchan_port *port = vmf->vma->vm_private_data;
 	u64 offset = ((u64)vmf->pgoff << PAGE_SHIFT) - IPCCHAN_WINDOW_OFFSET;
 	struct page *page, *again;
 
@@ -241,27 +262,34 @@ int ipcchan_map(struct ipcchan_port *port, struct vm_area_struct *vma)
 	return 0;
 }
 
-static void settle(struct ipcchan_region *region)
+/* As ipcchan_region_settle(), for places where the port was shown nothing. */
+static void settle_nothing(struct ipcchan_port *port)
 {
-	if (region) {
-		ipcchan_region_settle(region);
-		return;
-	}
-	lock_page(nothing);
-	unlock_page(nothing);
+	lock_page(port->nothing);
+	unlock_page(port->nothing);
 }
 
-/* Unmap a part of the windows of all ports with a role. */
-static void unmap_place(struct ipcchan_channel *chan, u32 role, u64 offset,
-			u64 size)
+/*
+ * A part of the windows of all ports with a role shows something else than
+ * @before, which may be nothing.
+ */
+static void change_place(struct ipcchan_channel *chan, u32 role, u64 offset,
+			 u64 size, struct ipcchan_region *before)
 {
 	struct ipcchan_port *port;
 
-	list_for_each_entry(port, &chan->ports, node)
-		if (port->roles & role)
-			unmap_mapping_range(port->mapping,
-					    IPCCHAN_WINDOW_OFFSET + offset,
-					    size, 1);
+	lockdep_assert_held(&chan->mutex);
+	if (before)
+		ipcchan_region_settle(before);
+	list_for_each_entry(port, &chan->ports, node) {
+		if (!(port->roles & role))
+			continue;
+		if (!before)
+			settle_nothing(port);
+		unmap_mapping_range(port->mapping,
+				    IPCCHAN_WINDOW_OFFSET + offset, size, 1);
+		cond_resched();
+	}
 }
 
 /* The slot's outbox is another than @before (NULL: there was none). */
@@ -270,10 +298,9 @@ void ipcchan_map_outbox_changed(struct ipcchan_channel *chan, u32 slot,
 {
 	const struct ipcchan_layout *l = &chan->layout;
 
-	lockdep_assert_held(&chan->mutex);
-	settle(before);
-	unmap_place(chan, IPCCHAN_RECEIVE,
-		    l->window_outboxes + slot * l->outbox_size, l->outbox_size);
+	change_place(chan, IPCCHAN_RECEIVE,
+		     l->window_outboxes + slot * l->outbox_size,
+		     l->outbox_size, before);
 }
 
 /* The slot's receipts are others than @before (NULL: there were none). */
@@ -282,49 +309,53 @@ void ipcchan_map_receipts_changed(struct ipcchan_channel *chan, u32 slot,
 {
 	const struct ipcchan_layout *l = &chan->layout;
 
-	lockdep_assert_held(&chan->mutex);
-	settle(before);
-	unmap_place(chan, IPCCHAN_SEND,
-		    l->window_receipts + slot * l->receipts_size,
-		    l->receipts_size);
+	change_place(chan, IPCCHAN_SEND,
+		     l->window_receipts + slot * l->receipts_size,
+		     l->receipts_size, before);
 }
 
 /* Can anybody look through the port's window, now or by a fault under way? */
-bool ipcchan_map_has_window(const struct ipcchan_port *port)
+static bool has_window(const struct ipcchan_port *port)
 {
 	return atomic_read(&port->window_maps) &&
 	       atomic_read(&port->mm->mm_users);
 }
 
-/* Settle all that any window of the channel can show. */
-void ipcchan_map_settle_all(struct ipcchan_channel *chan)
+/* Settle what the port's window may have been shown; the port is GONE. */
+static void settle_touched(struct ipcchan_port *port)
 {
+	struct ipcchan_channel *chan = port->chan;
 	u32 i;
 
-	lockdep_assert_held(&chan->mutex);
-	settle(chan->roster);
+	ipcchan_region_settle(chan->roster);
 	for (i = 0; i < chan->geometry.senders; i++)
-		if (chan->senders[i].outbox)
-			settle(chan->senders[i].outbox);
+		if (port->touched_senders & BIT_ULL(i) && chan->senders[i].outbox)
+			ipcchan_region_settle(chan->senders[i].outbox);
 	for (i = 0; i < chan->geometry.receivers; i++)
-		if (chan->receivers[i].receipts)
-			settle(chan->receivers[i].receipts);
+		if (port->touched_receivers & BIT_ULL(i) &&
+		    chan->receivers[i].receipts)
+			ipcchan_region_settle(chan->receivers[i].receipts);
 }
 
-/* The port is GONE, and all it saw is settled. */
+/*
+ * ipcchan_map_close_window() - the port is GONE: its window shows nothing
+ *
+ * Costs a page lock for each page of the places it has ever looked into.
+ */
 void ipcchan_map_close_window(struct ipcchan_port *port)
 {
+	lockdep_assert_held(&port->chan->mutex);
+	if (!has_window(port))
+		return;
+	settle_touched(port);
 	unmap_mapping_range(port->mapping, IPCCHAN_WINDOW_OFFSET,
 			    port->chan->layout.window_size, 1);
 }
 
-int ipcchan_map_init(void)
+/* The port is ACTIVE: its window, mapped before that, shows the others. */
+void ipcchan_map_open_window(struct ipcchan_port *port)
 {
-	nothing = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	return nothing ? 0 : -ENOMEM;
-}
-
-void ipcchan_map_exit(void)
-{
-	put_page(nothing);
+	settle_nothing(port);
+	unmap_mapping_range(port->mapping, IPCCHAN_WINDOW_OFFSET,
+			    port->chan->layout.window_size, 1);
 }

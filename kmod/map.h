@@ -4,8 +4,9 @@
  *
  * Own region: read and write, the port's pages and nothing else. Window:
  * read-only for good; the roster, and in places by slot what the port's roles
- * let it see. A place with nothing to see shows the module's page of zeros, and
- * so does everything once the port is GONE.
+ * let it see. A place with nothing to see shows a page of zeros, the port's own
+ * (one for all would have its references overflow), and so does all but the
+ * roster before the port is ACTIVE, and everything once it is GONE.
  *
  * What a place shows follows the slots at the time of the fault. To change it:
  * change the slot, ipcchan_region_settle() what it showed before, then unmap
@@ -31,11 +32,7 @@ void ipcchan_map_outbox_changed(struct ipcchan_channel *chan, u32 slot,
 				struct ipcchan_region *before);
 void ipcchan_map_receipts_changed(struct ipcchan_channel *chan, u32 slot,
 				  struct ipcchan_region *before);
-bool ipcchan_map_has_window(const struct ipcchan_port *port);
-void ipcchan_map_settle_all(struct ipcchan_channel *chan);
 void ipcchan_map_close_window(struct ipcchan_port *port);
-
-int ipcchan_map_init(void);
-void ipcchan_map_exit(void);
+void ipcchan_map_open_window(struct ipcchan_port *port);
 
 #endif

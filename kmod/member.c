@@ -100,7 +100,9 @@ int ipcchan_port_activate(struct ipcchan_port *port)
 	chan->used = true;
 	introduce(port);
 	ipcchan_wake_changed(chan);
+	ipcchan_wake_active(port);
 	spin_unlock(&chan->lock);
+	ipcchan_map_open_window(port);
 unlock:
 	mutex_unlock(&chan->mutex);
 	return err;
@@ -138,7 +140,6 @@ static void empty_sender_slot(struct ipcchan_channel *chan, u32 slot)
 
 	spin_lock(&chan->lock);
 	outbox = hide_outbox(chan, slot);
-	smp_mb();	/* N: the roster, then who sleeps */
 	ipcchan_wake_changed(chan);
 	spin_unlock(&chan->lock);
 
@@ -173,15 +174,6 @@ static void reap_locked(struct ipcchan_channel *chan)
 		forget_sequences(chan);
 }
 
-/*
- * ipcchan_port_reap() - empty the slots of senders that left and are read
- */
-void ipcchan_port_reap(struct ipcchan_channel *chan)
-{
-	mutex_lock(&chan->mutex);
-	reap_locked(chan);
-	mutex_unlock(&chan->mutex);
-}
 
 /* A sender leaves; its messages stay readable unless it could change them. */
 static void leave_sender(struct ipcchan_port *port, bool drain)
@@ -193,12 +185,12 @@ static void leave_sender(struct ipcchan_port *port, bool drain)
 	if (port->state != IPCCHAN_PORT_ACTIVE)
 		return;
 	chan->nr_senders--;
-	s->port = NULL;
 	if (!drain) {
 		/* the port's own reference keeps the region */
 		ipcchan_region_put(hide_outbox(chan, port->sender_slot));
 		return;
 	}
+	s->port = NULL;
 	s->state = IPCCHAN_SLOT_DRAINING;
 	chan->draining |= BIT_ULL(port->sender_slot);
 	ipcchan_roster_sender(chan, port->sender_slot, s->state, port->id, s->base);
@@ -220,32 +212,37 @@ static void leave_receiver(struct ipcchan_port *port)
 	ipcchan_roster_receiver(chan, port->receiver_slot, IPCCHAN_SLOT_EMPTY, 0);
 }
 
-/*
- * First half: off the slots and the roster; who waited for what has happened
- * is woken, as the port may have died before it could kick.
- */
-static void leave(struct ipcchan_port *port, enum ipcchan_reason reason,
-		  bool drain)
+/* First: off the slots and the roster. */
+static void leave(struct ipcchan_port *port, bool drain)
 {
 	struct ipcchan_channel *chan = port->chan;
 
 	spin_lock(&chan->lock);
+	ipcchan_wake_leaving(port);
 	if (port->roles & IPCCHAN_SEND)
 		leave_sender(port, drain);
 	if (port->roles & IPCCHAN_RECEIVE)
 		leave_receiver(port);
-	port->reason = reason;
 	WRITE_ONCE(port->state, IPCCHAN_PORT_GONE);
-	ipcchan_wake_gone(port);
-	smp_mb();	/* N: the roster, then who sleeps */
-	ipcchan_wake_changed(chan);
 	spin_unlock(&chan->lock);
 
 	list_del_init(&port->node);
 	chan->nr_ports--;
 }
 
-/* Second half: out of the others' windows. */
+/*
+ * Then: who waited for what has happened is woken, as the port may have died
+ * before it could kick.
+ */
+static void mourn(struct ipcchan_channel *chan)
+{
+	spin_lock(&chan->lock);
+	smp_mb();	/* N: the roster, then who sleeps */
+	ipcchan_wake_changed(chan);
+	spin_unlock(&chan->lock);
+}
+
+/* Last: out of the others' windows. */
 static void vanish(struct ipcchan_port *port, bool drain)
 {
 	struct ipcchan_channel *chan = port->chan;
@@ -268,17 +265,39 @@ static void detach_locked(struct ipcchan_port *port, enum ipcchan_reason reason)
 		     ipcchan_ring_unread(chan, port->sender_slot);
 
 	lockdep_assert_held(&chan->mutex);
-	leave(port, reason, drain);
+	leave(port, drain);
+	mourn(chan);
 	if (was_active)
 		vanish(port, drain);
-	if (ipcchan_map_has_window(port)) {
-		ipcchan_map_settle_all(chan);
-		ipcchan_map_close_window(port);
-	}
+	ipcchan_map_close_window(port);
 	reap_locked(chan);
 	if (list_empty(&chan->ports) && chan->used &&
 	    !(chan->flags & IPCCHAN_CREATE_PERSISTENT))
 		ipcchan_channel_retire(chan);
+}
+
+/* Attached, never mapped, and the process has ended: others hold the file. */
+static void detach_dead(struct ipcchan_channel *chan)
+{
+	struct ipcchan_port *port, *next;
+
+	list_for_each_entry_safe(port, next, &chan->ports, node)
+		if (port->state == IPCCHAN_PORT_NEW &&
+		    !atomic_read(&port->mm->mm_users))
+			detach_locked(port, IPCCHAN_REASON_CLOSED);
+}
+
+/*
+ * ipcchan_port_reap() - free slots of which nobody needs anything any more
+ */
+void ipcchan_port_reap(struct ipcchan_channel *chan)
+{
+	mutex_lock(&chan->mutex);
+	if (chan->state == IPCCHAN_CHANNEL_ACTIVE) {
+		reap_locked(chan);
+		detach_dead(chan);
+	}
+	mutex_unlock(&chan->mutex);
 }
 
 /*
@@ -312,7 +331,7 @@ void ipcchan_port_detach_all_locked(struct ipcchan_channel *chan)
 	list_for_each_entry_safe(port, next, &chan->ports, node) {
 		bool was_active = port->state == IPCCHAN_PORT_ACTIVE;
 
-		leave(port, IPCCHAN_REASON_DELETED, false);
+		leave(port, false);
 		list_add(&port->node, &left);
 		if (was_active && port->roles & IPCCHAN_SEND)
 			ipcchan_identity_clear(&chan->senders[port->sender_slot].identity);
@@ -323,11 +342,38 @@ void ipcchan_port_detach_all_locked(struct ipcchan_channel *chan)
 		if (port->receipts)
 			ipcchan_region_settle(port->receipts);
 	}
-	ipcchan_map_settle_all(chan);
 	list_for_each_entry_safe(port, next, &left, node) {
 		ipcchan_map_close_window(port);
 		list_del_init(&port->node);
+		cond_resched();
 	}
+}
+
+static bool evict_port(struct ipcchan_channel *chan, u32 id)
+{
+	struct ipcchan_port *port;
+
+	list_for_each_entry(port, &chan->ports, node) {
+		if (port->id == id) {
+			detach_locked(port, IPCCHAN_REASON_EVICTED);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What a sender that left had published is given up. */
+static bool evict_draining(struct ipcchan_channel *chan, u32 id)
+{
+	u32 i;
+
+	for (i = 0; i < chan->geometry.senders; i++) {
+		if (chan->draining & BIT_ULL(i) && chan->senders[i].port_id == id) {
+			empty_sender_slot(chan, i);
+			return true;
+		}
+	}
+	return false;
 }
 
 /*
@@ -338,17 +384,11 @@ void ipcchan_port_detach_all_locked(struct ipcchan_channel *chan)
 int ipcchan_port_evict(struct ipcchan_channel *chan, u32 id,
 		       struct ipcchan_why *why)
 {
-	struct ipcchan_port *port;
-	int err = ipcchan_refuse(why, -ENOENT, "the channel has no port of that number");
+	bool found;
 
 	mutex_lock(&chan->mutex);
-	list_for_each_entry(port, &chan->ports, node) {
-		if (port->id == id) {
-			detach_locked(port, IPCCHAN_REASON_EVICTED);
-			err = 0;
-			break;
-		}
-	}
+	found = evict_port(chan, id) || evict_draining(chan, id);
 	mutex_unlock(&chan->mutex);
-	return err;
+	return found ? 0 : ipcchan_refuse(why, -ENOENT,
+					  "the channel has no port of that number");
 }

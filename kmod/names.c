@@ -2,6 +2,7 @@
 /* Names of channels in network namespaces. */
 #include <linux/ctype.h>
 #include <linux/nsproxy.h>
+#include <linux/sched.h>
 #include <linux/stringhash.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
@@ -140,6 +141,7 @@ static void __net_exit net_exit(struct net *net)
 	while ((chan = ipcchan_names_next(in, &id))) {
 		ipcchan_channel_delete(chan);
 		ipcchan_channel_put(chan);
+		cond_resched();
 	}
 	idr_destroy(&in->ids);
 }

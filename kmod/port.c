@@ -35,14 +35,19 @@ static int check_rights(const struct ipcchan_channel *chan,
 			const struct ipcchan_attach *args,
 			struct ipcchan_why *why)
 {
+	kuid_t owner = make_kuid(current_user_ns(), args->owner);
 	u32 rights = ipcchan_rights(chan);
 
 	if (args->role & IPCCHAN_SEND && !(rights & IPCCHAN_SEND))
 		return ipcchan_refuse(why, -EACCES, "no right to send");
 	if (args->role & IPCCHAN_RECEIVE && !(rights & IPCCHAN_RECEIVE))
 		return ipcchan_refuse(why, -EACCES, "no right to receive");
-	if (args->flags & IPCCHAN_ATTACH_OWNER &&
-	    !uid_eq(chan->uid, make_kuid(current_user_ns(), args->owner)))
+	if (!(args->flags & IPCCHAN_ATTACH_OWNER))
+		return 0;
+	if (!uid_valid(owner))
+		return ipcchan_refuse(why, -EINVAL,
+				      "the owner is no user of this user namespace");
+	if (!uid_eq(chan->uid, owner))
 		return ipcchan_refuse(why, -EACCES,
 				      "the channel has another owner");
 	return 0;
@@ -107,8 +112,7 @@ static int look_for_slots(struct ipcchan_channel *chan, u32 role,
 	u32 sender_slot, receiver_slot;
 	int err;
 
-	if (role & IPCCHAN_SEND)
-		ipcchan_port_reap(chan);
+	ipcchan_port_reap(chan);
 	mutex_lock(&chan->mutex);
 	err = find_slots(chan, role, &sender_slot, &receiver_slot, why);
 	mutex_unlock(&chan->mutex);
@@ -169,10 +173,9 @@ static struct ipcchan_port *alloc_port(struct ipcchan_channel *chan, u32 role,
 	if (!port)
 		return NULL;
 	port->account = ipcchan_account_get();
-	if (!port->account) {
-		kfree(port);
-		return NULL;
-	}
+	port->nothing = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!port->account || !port->nothing)
+		goto free;
 	port->chan = ipcchan_channel_ref(chan);
 	port->roles = role;
 	port->mapping = mapping;
@@ -182,6 +185,13 @@ static struct ipcchan_port *alloc_port(struct ipcchan_channel *chan, u32 role,
 	INIT_LIST_HEAD(&port->node);
 	init_waitqueue_head(&port->wq);
 	return port;
+
+free:
+	if (port->nothing)
+		put_page(port->nothing);
+	ipcchan_account_put(port->account);
+	kfree(port);
+	return NULL;
 }
 
 static void destroy(struct ipcchan_port *port)
@@ -192,6 +202,7 @@ static void destroy(struct ipcchan_port *port)
 	mmdrop(port->mm);
 	ipcchan_channel_put(port->chan);
 	ipcchan_account_put(port->account);
+	put_page(port->nothing);
 	kfree(port);
 }
 

@@ -37,6 +37,7 @@ struct ipcchan_port {
 	struct ipcchan_identity identity;
 	struct ipcchan_region *receipts;	/* NULL without the role */
 	struct ipcchan_region *outbox;		/* NULL without the role */
+	struct page *nothing;			/* zeros, for its window */
 	u32 id;
 	u32 roles;
 	u32 sender_slot;
@@ -47,10 +48,13 @@ struct ipcchan_port {
 
 	/* written with the channel's mutex and lock, read with either */
 	enum ipcchan_port_state state;
-	enum ipcchan_reason reason;
 
 	/* protected by the channel's lock */
+	u64 touched_senders;	/* slots its window was shown, a bit each */
+	u64 touched_receivers;
 	u32 armed;		/* IPCCHAN_WAIT_*: who waits here, for what */
+	bool hung;		/* hung up when it was last looked at */
+	bool awaiting;		/* somebody is in WAIT_SEND */
 	bool had_sender;	/* a peer, since it became ACTIVE */
 	bool had_receiver;
 	bool blocked;		/* the next three hold what WAIT_SEND said */

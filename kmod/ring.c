@@ -18,10 +18,20 @@ static struct ipcchan_outbox *outbox(const struct ipcchan_region *region)
 	return ipcchan_region_at(region, 0);
 }
 
-/* Clamp what a process wrote to what a sequence of this slot can be. */
-static u64 clamp_seq(u64 seq, u64 base, u32 slot)
+/*
+ * Nobody publishes faster than one message in two nanoseconds: what a process
+ * says of a sender's sequences counts for no more. So a liar cannot use up the
+ * slot's numbers, nor lead a newcomer beyond the next sender's base.
+ */
+static u64 newest_possible(const struct ipcchan_sender_slot *s, u32 slot)
 {
-	return clamp_t(u64, seq, base, ipcchan_seq_limit(slot));
+	return min(s->base + (ktime_get_ns() - s->since_ns) / 2,
+		   ipcchan_seq_limit(slot));
+}
+
+static u64 clamp_seq(u64 seq, const struct ipcchan_sender_slot *s, u32 slot)
+{
+	return clamp_t(u64, seq, s->base, newest_possible(s, slot));
 }
 
 /*
@@ -159,7 +169,7 @@ void ipcchan_ring_begin(const struct ipcchan_channel *chan,
 		/* L, pairs with L in the library */
 		head = smp_load_acquire(&outbox(s->outbox)->head);
 		WRITE_ONCE(cursor(receipts, i)->passed,
-			   clamp_seq(head, s->base, i));
+			   clamp_seq(head, s, i));
 	}
 }
 
@@ -167,14 +177,12 @@ void ipcchan_ring_begin(const struct ipcchan_channel *chan,
  * ipcchan_ring_next_base() - where the slot's next sender may begin
  *
  * The slot is empty and its windows are too: a receiver may still store a
- * cursor for a message it took before, at most one beyond what it shows. What
- * it shows counts for no more than one message in two nanoseconds, so that a
- * liar cannot use up the numbers.
+ * cursor for a message it took before, at most one beyond what it shows.
  */
 u64 ipcchan_ring_next_base(const struct ipcchan_channel *chan, u32 slot)
 {
 	const struct ipcchan_sender_slot *s = &chan->senders[slot];
-	u64 most = s->base + (ktime_get_ns() - s->since_ns) / 2;
+	u64 most = newest_possible(s, slot);
 	u64 next = s->base;
 	u32 i;
 
@@ -186,8 +194,7 @@ u64 ipcchan_ring_next_base(const struct ipcchan_channel *chan, u32 slot)
 		if (!receipts)
 			continue;
 		passed = READ_ONCE(cursor(receipts, slot)->passed);
-		if (passed > next && passed <= ipcchan_seq_limit(slot))
-			next = clamp_t(u64, passed, next, max(most, next));
+		next = max(next, min(passed, most));
 	}
 	return min(next + 2ull * chan->geometry.depth + 2,
 		   ipcchan_seq_limit(slot));
@@ -209,8 +216,8 @@ static void receiver_claims(const struct ipcchan_port *port,
 		claims->lost += READ_ONCE(c->lost);
 		if (!s->outbox || READ_ONCE(c->closed) == s->base)
 			continue;
-		passed = clamp_seq(READ_ONCE(c->passed), s->base, i);
-		head = clamp_seq(READ_ONCE(outbox(s->outbox)->head), s->base, i);
+		passed = clamp_seq(READ_ONCE(c->passed), s, i);
+		head = clamp_seq(READ_ONCE(outbox(s->outbox)->head), s, i);
 		claims->behind += head > passed ? head - passed : 0;
 	}
 	for (i = 0; i < chan->geometry.holds; i++)

@@ -65,25 +65,31 @@ void ipcchan_roster_await(struct ipcchan_channel *chan, u32 slot, u64 await)
 	WRITE_ONCE(sender(chan, slot)->await, await);
 }
 
-/* The words of sleepers: the OR of the ports' armed flags. */
-void ipcchan_roster_sleeping(struct ipcchan_channel *chan)
+static u64 with_bit(u64 word, u32 bit, bool set)
 {
-	struct ipcchan_port *port;
-	u64 receivers = 0, senders = 0;
-	u32 i;
+	return set ? word | BIT_ULL(bit) : word & ~BIT_ULL(bit);
+}
+
+/* The port's bits in the words of sleepers: set while it is on a slot, armed. */
+void ipcchan_roster_sleeping(struct ipcchan_port *port)
+{
+	struct ipcchan_channel *chan = port->chan;
+	bool on = port->state == IPCCHAN_PORT_ACTIVE;
 
 	lockdep_assert_held(&chan->lock);
-	for (i = 0; i < chan->geometry.receivers; i++) {
-		port = chan->receivers[i].port;
-		if (port && port->armed & IPCCHAN_WAIT_RECEIVE)
-			receivers |= BIT_ULL(i);
+	if (on && port->roles & IPCCHAN_RECEIVE) {
+		chan->sleeping_receivers = with_bit(chan->sleeping_receivers,
+						    port->receiver_slot,
+						    port->armed & IPCCHAN_WAIT_RECEIVE);
+		WRITE_ONCE(roster(chan)->sleeping_receivers,
+			   chan->sleeping_receivers);
 	}
-	for (i = 0; i < chan->geometry.senders; i++) {
-		port = chan->senders[i].port;
-		if (port && port->armed & IPCCHAN_WAIT_SEND)
-			senders |= BIT_ULL(i);
+	if (on && port->roles & IPCCHAN_SEND) {
+		chan->sleeping_senders = with_bit(chan->sleeping_senders,
+						  port->sender_slot,
+						  port->armed & IPCCHAN_WAIT_SEND);
+		/* after the slot's await: a receiver loads the bit first */
+		smp_store_release(&roster(chan)->sleeping_senders,
+				  chan->sleeping_senders);
 	}
-	WRITE_ONCE(roster(chan)->sleeping_receivers, receivers);
-	/* after the slots' await: a receiver loads the bit, then await */
-	smp_store_release(&roster(chan)->sleeping_senders, senders);
 }

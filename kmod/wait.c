@@ -69,7 +69,7 @@ static void arm(struct ipcchan_port *port, u32 flags)
 	port->armed |= flags;
 	if (flags & IPCCHAN_WAIT_SEND)
 		ipcchan_roster_await(chan, port->sender_slot, port->await);
-	ipcchan_roster_sleeping(chan);
+	ipcchan_roster_sleeping(port);
 	smp_mb();	/* D, pairs with C; F, pairs with E */
 }
 
@@ -77,7 +77,7 @@ static void disarm(struct ipcchan_port *port, u32 flags)
 {
 	lockdep_assert_held(&port->chan->lock);
 	port->armed &= ~flags;
-	ipcchan_roster_sleeping(port->chan);
+	ipcchan_roster_sleeping(port);
 }
 
 /*
@@ -92,15 +92,18 @@ static void rouse(struct ipcchan_port *port, u32 flags)
 
 static void wake_if_changed(struct ipcchan_port *port)
 {
+	bool hung;
 	u32 events;
 
 	if (!port)
 		return;
+	hung = hung_up(port);
 	events = look(port, port->armed);
 	if (events & IPCCHAN_WAIT_HANGUP)
 		events |= IPCCHAN_WAIT_RECEIVE;
-	if (events || hung_up(port))
+	if (events || (hung && !port->hung))
 		rouse(port, events);
+	port->hung = hung;
 }
 
 /*
@@ -117,8 +120,15 @@ void ipcchan_wake_changed(struct ipcchan_channel *chan)
 		wake_if_changed(chan->senders[i].port);
 }
 
-/* The port is GONE, and off the slots: its own sleepers leave. */
-void ipcchan_wake_gone(struct ipcchan_port *port)
+/* The port has become ACTIVE: an epoll set that has it looks again. */
+void ipcchan_wake_active(struct ipcchan_port *port)
+{
+	lockdep_assert_held(&port->chan->lock);
+	rouse(port, 0);
+}
+
+/* The port is about to be GONE: its own sleepers wait for the lock, and see. */
+void ipcchan_wake_leaving(struct ipcchan_port *port)
 {
 	lockdep_assert_held(&port->chan->lock);
 	rouse(port, ~0u);
@@ -129,6 +139,7 @@ static void kick_receivers(struct ipcchan_port *sender, u64 slots)
 	struct ipcchan_channel *chan = sender->chan;
 	u32 i;
 
+	lockdep_assert_held(&chan->lock);
 	for (i = 0; i < chan->geometry.receivers; i++) {
 		struct ipcchan_port *port = chan->receivers[i].port;
 
@@ -144,6 +155,7 @@ static void kick_senders(struct ipcchan_channel *chan, u64 slots)
 {
 	u32 i;
 
+	lockdep_assert_held(&chan->lock);
 	for (i = 0; i < chan->geometry.senders; i++) {
 		struct ipcchan_port *port = chan->senders[i].port;
 
@@ -229,12 +241,31 @@ unlock:
 	return ret;
 }
 
+/*
+ * What WAIT_SEND has seen is the port's: with two at a time the kick for one
+ * could be judged by what the other has seen, and be lost.
+ */
+static int begin(struct ipcchan_port *port, u32 flags)
+{
+	int err = 0;
+
+	spin_lock(&port->chan->lock);
+	if (flags & IPCCHAN_WAIT_SEND) {
+		err = port->awaiting ? -EBUSY : 0;
+		port->awaiting = true;
+	}
+	spin_unlock(&port->chan->lock);
+	return err;
+}
+
 /* A waiter has left: if nobody else is on the queue, nobody need be kicked. */
-static void leave(struct ipcchan_port *port, u32 flags)
+static void end(struct ipcchan_port *port, u32 flags)
 {
 	struct ipcchan_channel *chan = port->chan;
 
 	spin_lock(&chan->lock);
+	if (flags & IPCCHAN_WAIT_SEND)
+		port->awaiting = false;
 	/* who is on the queue but not seen here has yet to arm, by this lock */
 	if (port->armed & flags && !waitqueue_active(&port->wq))
 		disarm(port, flags);
@@ -279,12 +310,13 @@ int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
 		 const u64 *progress)
 {
 	DEFINE_WAIT(entry);
-	int err = 0, ret;
+	int err, ret;
 
 	if (!wait_valid(port, args))
 		return -EINVAL;
-	if (READ_ONCE(port->chan->draining) && args->flags & IPCCHAN_WAIT_RECEIVE)
-		ipcchan_port_reap(port->chan);
+	err = begin(port, args->flags);
+	if (err)
+		return err;
 	for (;;) {
 		prepare_to_wait(&port->wq, &entry, TASK_INTERRUPTIBLE);
 		ret = arm_and_look(port, args, progress);
@@ -294,7 +326,7 @@ int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
 		err = doze(args->deadline_ns);
 	}
 	finish_wait(&port->wq, &entry);
-	leave(port, args->flags);
+	end(port, args->flags);
 	if (ret < 0)
 		return ret;
 	args->events = ret;
@@ -325,11 +357,9 @@ __poll_t ipcchan_poll(struct ipcchan_port *port, struct file *file,
 {
 	__poll_t key = poll_requested_events(table);
 	struct ipcchan_channel *chan = port->chan;
-	__poll_t mask = EPOLLERR | EPOLLHUP;
+	__poll_t mask = 0;
 	u32 flags = 0;
 
-	if (current->mm != port->mm)
-		return EPOLLERR;
 	if (port->roles & IPCCHAN_RECEIVE &&
 	    key & (EPOLLIN | EPOLLRDNORM | EPOLLRDHUP))
 		flags |= IPCCHAN_WAIT_RECEIVE;
@@ -341,7 +371,10 @@ __poll_t ipcchan_poll(struct ipcchan_port *port, struct file *file,
 	if (port->state == IPCCHAN_PORT_ACTIVE) {
 		arm(port, flags);
 		mask = poll_events(port);
+	} else if (port->state == IPCCHAN_PORT_GONE) {
+		mask = EPOLLERR | EPOLLHUP;
 	}
 	spin_unlock(&chan->lock);
-	return mask;
+	/* armed all the same: the set may be shared with the port's process */
+	return current->mm && current->mm != port->mm ? EPOLLERR : mask;
 }

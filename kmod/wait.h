@@ -20,6 +20,7 @@ __poll_t ipcchan_poll(struct ipcchan_port *port, struct file *file,
 		      struct poll_table_struct *table);
 
 void ipcchan_wake_changed(struct ipcchan_channel *chan);
-void ipcchan_wake_gone(struct ipcchan_port *port);
+void ipcchan_wake_active(struct ipcchan_port *port);
+void ipcchan_wake_leaving(struct ipcchan_port *port);
 
 #endif

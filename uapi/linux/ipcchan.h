@@ -229,7 +229,9 @@ struct ipcchan_delete {
  * The memory of the port is allocated here and charged to the caller. The port
  * takes part (is on the roster, gets messages) from the moment its own region
  * is mapped, and detaches when that is unmapped, when the address space ends
- * (exit, exec) or when the file is released. The layout of both mappings is in
+ * (exit, exec) or when the file is released. Until it takes part its window shows
+ * the roster only. A process that ends without having mapped it gives the port
+ * up when the next one attaches, if others still hold the file. The layout of both mappings is in
  * <linux/ipcchan_ring.h>.
  *
  * The file must be open for reading and writing (EBADF).
@@ -272,7 +274,8 @@ struct ipcchan_attach {
  *		or released, or has read to the end
  *
  * A slot that does not sleep, or for which nothing it awaits has changed, is
- * left alone. Never sleeps.
+ * left alone. Naming a sender that has left makes the kernel look whether its
+ * outbox is still needed, which may take a moment.
  *
  * ENOTCONN not a port; EBUSY the port belongs to another address space;
  * ESHUTDOWN it was evicted, or its channel deleted; EINVAL @receivers without
@@ -317,6 +320,9 @@ struct ipcchan_kick {
  *
  * May be interrupted by a signal; then it is restarted, or EINTR, as for
  * read(). The deadline being absolute, a restart does not lengthen it.
+ *
+ * Any number of threads may wait on a port, but only one at a time for
+ * WAIT_SEND (EBUSY).
  *
  * ETIMEDOUT; ENOTCONN, EBUSY, ESHUTDOWN as for kick; EINVAL a role the port
  * does not have, or the own region is not mapped yet.
