@@ -58,6 +58,7 @@ all: lib tools module ## library, tools and the module for KDIR (default)
 
 -include lib/build.mk
 -include tools/build.mk
+-include tools/examples/build.mk
 -include selftests/build.mk
 
 lib: $(LIBS) ## library

@@ -170,8 +170,6 @@ static void reap_locked(struct ipcchan_channel *chan)
 			empty_sender_slot(chan, i);
 		cond_resched();
 	}
-	if (!chan->nr_receivers)
-		forget_sequences(chan);
 }
 
 
@@ -271,6 +269,8 @@ static void detach_locked(struct ipcchan_port *port, enum ipcchan_reason reason)
 		vanish(port, drain);
 	ipcchan_map_close_window(port);
 	reap_locked(chan);
+	if (!chan->nr_receivers)
+		forget_sequences(chan);
 	if (list_empty(&chan->ports) && chan->used &&
 	    !(chan->flags & IPCCHAN_CREATE_PERSISTENT))
 		ipcchan_channel_retire(chan);

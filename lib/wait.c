@@ -7,12 +7,16 @@
  * system call) as long as the other side answers while we spin.
  */
 #include <sched.h>
+#include <time.h>
 
 #include "internal.h"
 
 #define RATE_SHIFT	20
 #define RATE_TURNS	256
-/* More than anybody means; keeps the product below in 64 bits. */
+/* Where the clock is too coarse to measure: 10 ns a turn, or so. */
+#define RATE_ASSUMED	((1ull << RATE_SHIFT) / 10)
+#define COARSE_NS	1000
+/* More than anybody means. */
 #define MAX_SPIN_NS	(1ull << 42)
 #define MAX_LOOKS	3
 
@@ -36,10 +40,21 @@ static uint64_t time_turns(void)
 	return ipcchan_device_now() - begin;
 }
 
+static bool is_coarse(void)
+{
+	struct timespec step;
+
+	return clock_getres(CLOCK_MONOTONIC, &step) || step.tv_sec ||
+	       step.tv_nsec > COARSE_NS;
+}
+
 /* Turns in 2^20 ns. The quickest of a few tries is the one not preempted. */
 uint64_t ipcchan_spin_rate(void)
 {
 	uint64_t best = UINT64_MAX;
+
+	if (is_coarse())
+		return RATE_ASSUMED;
 
 	for (int i = 0; i < 4; i++) {
 		uint64_t ns = time_turns();
@@ -47,7 +62,7 @@ uint64_t ipcchan_spin_rate(void)
 		if (ns < best)
 			best = ns;
 	}
-	return ((uint64_t)RATE_TURNS << RATE_SHIFT) / (best ? best : 1);
+	return best ? ((uint64_t)RATE_TURNS << RATE_SHIFT) / best : RATE_ASSUMED;
 }
 
 /* With one CPU the other side cannot move while we spin. */
@@ -64,7 +79,7 @@ static uint64_t turns_of(const struct ipcchan_port *port, uint64_t ns)
 {
 	if (ns > MAX_SPIN_NS)
 		ns = MAX_SPIN_NS;
-	return (ns * port->spin_rate) >> RATE_SHIFT;
+	return (uint64_t)((unsigned __int128)ns * port->spin_rate >> RATE_SHIFT);
 }
 
 void ipcchan_port_set_spin(struct ipcchan_port *port, uint64_t spin_ns)
@@ -83,7 +98,8 @@ int ipcchan_patience_init(const struct ipcchan_port *port, struct ipcchan_patien
 	if (timeout_ns >= 0 && turns > turns_of(port, (uint64_t)timeout_ns))
 		turns = turns_of(port, (uint64_t)timeout_ns);
 	*p = (struct ipcchan_patience){ .timeout_ns = timeout_ns, .turns = turns };
-	p->spin_ns = port->spin_rate ? (turns << RATE_SHIFT) / port->spin_rate : 0;
+	p->spin_ns = port->spin_rate ?
+		(uint64_t)(((unsigned __int128)turns << RATE_SHIFT) / port->spin_rate) : 0;
 	return 0;
 }
 
