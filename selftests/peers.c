@@ -13,13 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common.h"
 #include "peers.h"
-
-static bool slow_kernel(void)
-{
-	return !access("/proc/lockdep_stats", F_OK) ||
-	       !access("/sys/kernel/debug/kmemleak", F_OK);
-}
 
 uint32_t heavy(uint32_t n, uint32_t least)
 {
@@ -306,4 +301,87 @@ void ledger_enter(struct crew *crew, struct ledger *ledger, const struct ipcchan
 	ledger->known[sender] = true;
 	ledger->next[sender]++;
 	ledger->received++;
+}
+
+struct taker *taker_new(struct crew *crew, struct ipcchan_port *port, enum way way, size_t most,
+			uint64_t seed)
+{
+	struct taker *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		crew_fail(crew, "out of memory");
+	t->crew = crew;
+	t->port = port;
+	t->way = way;
+	t->random = seed;
+	t->ledger.most = most;
+	return t;
+}
+
+static void give_back(struct taker *t, int i)
+{
+	struct ipcchan_message *m = &t->held[i];
+
+	if (!pattern_matches(m->data, m->length, m->tag))
+		crew_fail(t->crew, "a held message has changed");
+	if (ipcchan_release(t->port, m))
+		crew_fail(t->crew, "cannot release");
+	*m = t->held[--t->nr_held];
+}
+
+static int take_copy(struct taker *t, int64_t timeout_ns)
+{
+	struct ipcchan_message m;
+	ssize_t got = ipcchan_recv(t->port, t->copy, sizeof(t->copy), &m, timeout_ns);
+
+	if (got < 0)
+		return got;
+	ledger_enter(t->crew, &t->ledger, &m, t->copy);
+	return 0;
+}
+
+/* Who sleeps holds nothing: what he holds might be all the arena. */
+static int take_in_place(struct taker *t, int64_t timeout_ns)
+{
+	struct ipcchan_message *m = &t->held[t->nr_held];
+	int rc = ipcchan_receive(t->port, m, IPCCHAN_NO_WAIT);
+
+	if (rc == -EAGAIN) {
+		while (t->nr_held)
+			give_back(t, 0);
+		m = &t->held[0];
+		rc = ipcchan_receive(t->port, m, timeout_ns);
+	}
+	if (rc)
+		return rc;
+	ledger_enter(t->crew, &t->ledger, m, m->data);
+	t->nr_held++;
+	if (t->way == IN_PLACE || t->nr_held == TAKER_HOLDS)
+		give_back(t, random_next(&t->random) % t->nr_held);
+	return 0;
+}
+
+int taker_take(struct taker *t, int64_t timeout_ns)
+{
+	return t->way == BY_COPY ? take_copy(t, timeout_ns) : take_in_place(t, timeout_ns);
+}
+
+void taker_take_all(struct taker *t)
+{
+	int rc;
+
+	do {
+		rc = taker_take(t, PATIENCE_NS);
+		random_pause(&t->random);
+	} while (!rc);
+	if (rc != -EPIPE)
+		crew_fail(t->crew, "receive: %s", ipcchan_strerror(rc));
+}
+
+void taker_free(struct taker *t)
+{
+	while (t->nr_held)
+		give_back(t, 0);
+	ipcchan_port_close(t->port);
+	free(t);
 }

@@ -19,6 +19,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <linux/ipcchan.h>
+
 #include "ipcchan.h"
 
 #define SECOND_NS	1000000000ll
@@ -101,5 +103,32 @@ struct ledger {
 /* Fails the crew unless it is the next message of its sender, with the right bytes. */
 void ledger_enter(struct crew *crew, struct ledger *ledger, const struct ipcchan_message *message,
 		  const void *data);
+
+/* How a receiver goes about it: holding means three at a time, given back in any order. */
+enum way { BY_COPY, IN_PLACE, HOLDING, WAYS };
+
+#define TAKER_HOLDS	3
+#define TAKER_LONGEST	65536
+
+/* A receiver and its ledger. */
+struct taker {
+	struct crew *crew;
+	struct ipcchan_port *port;
+	enum way way;
+	uint64_t random;
+	struct ledger ledger;
+	struct ipcchan_message held[TAKER_HOLDS];
+	int nr_held;
+	char copy[TAKER_LONGEST];
+};
+
+struct taker *taker_new(struct crew *crew, struct ipcchan_port *port, enum way way, size_t most,
+			uint64_t seed);
+/* One message, entered in the ledger: 0, or -errno. */
+int taker_take(struct taker *taker, int64_t timeout_ns);
+/* All that come, with pauses, until the last sender has left. */
+void taker_take_all(struct taker *taker);
+/* Gives back what is held, and closes the port. */
+void taker_free(struct taker *taker);
 
 #endif

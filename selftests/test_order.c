@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lossless order: every receiver gets every message that was sent since it
- * came, once, in its sender's order, with the sender's bytes; whatever runs
- * full, whoever is slow, comes or goes.
+ * Lossless order: every receiver gets every message of every sender, once, in
+ * its sender's order, with the sender's bytes; whatever runs full and whoever
+ * is slow.
  *
  * What breaks these: a descriptor or a block of the arena given out again before
- * all receivers have passed it (reclaim.c), a receiver that begins at the wrong
- * place (joining in the kernel, renew_source()), a base that is not beyond old
- * cursors, a wake-up lost (the crew then runs into its time-out).
+ * all receivers have passed it or while one holds it (reclaim.c), a barrier
+ * missing, a wake-up lost (the crew then runs into its time-out).
  */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
@@ -22,109 +19,15 @@
 #include "peers.h"
 
 #define SECONDS		120
-#define MOST_MESSAGE	65536
 
 struct job {
 	const char *name;
 	uint32_t messages;	/* of each sender */
-	uint32_t members;	/* who meet at the gate */
+	uint32_t members;
 	uint32_t senders;
 	size_t most;		/* the longest message */
 	uint64_t seed;
 };
-
-/* Words of the board. */
-enum { SESSIONS, BEGUN, COMMITTED, FINISHED, SENT };
-
-/* How a receiver goes about it. */
-enum way { BY_COPY, IN_PLACE, HOLDING, WAYS };
-
-struct taker {
-	struct crew *crew;
-	struct ipcchan_port *port;
-	enum way way;
-	uint64_t random;
-	struct ledger ledger;
-	struct ipcchan_message held[3];
-	int nr_held;
-	char copy[MOST_MESSAGE];
-};
-
-static void give_back(struct taker *t, int i)
-{
-	struct ipcchan_message *m = &t->held[i];
-
-	if (!pattern_matches(m->data, m->length, m->tag))
-		crew_fail(t->crew, "a held message has changed");
-	if (ipcchan_release(t->port, m))
-		crew_fail(t->crew, "cannot release");
-	*m = t->held[--t->nr_held];
-}
-
-static int take_copy(struct taker *t, int64_t timeout_ns)
-{
-	struct ipcchan_message m;
-	ssize_t got = ipcchan_recv(t->port, t->copy, sizeof(t->copy), &m, timeout_ns);
-
-	if (got < 0)
-		return got;
-	ledger_enter(t->crew, &t->ledger, &m, t->copy);
-	return 0;
-}
-
-/* Who sleeps holds nothing: what he holds might be all the arena. */
-static int take_in_place(struct taker *t, int64_t timeout_ns)
-{
-	struct ipcchan_message *m = &t->held[t->nr_held];
-	int rc = ipcchan_receive(t->port, m, IPCCHAN_NO_WAIT);
-
-	if (rc == -EAGAIN) {
-		while (t->nr_held)
-			give_back(t, 0);
-		m = &t->held[0];
-		rc = ipcchan_receive(t->port, m, timeout_ns);
-	}
-	if (rc)
-		return rc;
-	ledger_enter(t->crew, &t->ledger, m, m->data);
-	t->nr_held++;
-	if (t->way == IN_PLACE || t->nr_held == 3)
-		give_back(t, random_next(&t->random) % t->nr_held);
-	return 0;
-}
-
-/* One message: 0, or -errno. */
-static int take(struct taker *t, int64_t timeout_ns)
-{
-	return t->way == BY_COPY ? take_copy(t, timeout_ns) : take_in_place(t, timeout_ns);
-}
-
-static struct taker *taker_new(struct crew *crew, int me, const struct job *job, uint32_t roles)
-{
-	struct taker *t = calloc(1, sizeof(*t));
-
-	t->crew = crew;
-	t->way = me % WAYS;
-	t->random = job->seed + me;
-	t->ledger.most = job->most;
-	t->port = crew_open(crew, job->name, roles, me % 2 ? SPIN_DEFAULT : 0);
-	return t;
-}
-
-static void take_to_the_end(struct taker *t)
-{
-	int rc;
-
-	do {
-		rc = take(t, PATIENCE_NS);
-		random_pause(&t->random);
-	} while (!rc);
-	if (rc != -EPIPE)
-		crew_fail(t->crew, "receive: %s", ipcchan_strerror(rc));
-	while (t->nr_held)
-		give_back(t, 0);
-	ipcchan_port_close(t->port);
-}
 
 static void expect_all(const struct taker *t, const struct job *job)
 {
@@ -139,6 +42,23 @@ static void expect_all(const struct taker *t, const struct job *job)
 		crew_fail(t->crew, "%lu messages in all", (unsigned long)ledger->received);
 }
 
+static uint64_t spin_of(int member)
+{
+	return member % 2 ? SPIN_DEFAULT : 0;
+}
+
+static void body_receive(struct crew *crew, int me, const void *arg)
+{
+	const struct job *job = arg;
+	struct ipcchan_port *port = crew_open(crew, job->name, IPCCHAN_ROLE_RECEIVE, spin_of(me));
+	struct taker *t = taker_new(crew, port, me % WAYS, job->most, job->seed + me);
+
+	crew_gate(crew, job->members);
+	taker_take_all(t);
+	expect_all(t, job);
+	taker_free(t);
+}
+
 static void send_one(struct crew *crew, struct ipcchan_port *port, uint64_t tag, size_t most)
 {
 	int rc = send_pattern(port, tag, pattern_length(tag, most), PATIENCE_NS);
@@ -147,29 +67,125 @@ static void send_one(struct crew *crew, struct ipcchan_port *port, uint64_t tag,
 		crew_fail(crew, "send: %s", ipcchan_strerror(rc));
 }
 
-static void body_receive(struct crew *crew, int me, const void *arg)
+static void send_all(struct crew *crew, struct ipcchan_port *port, int me, const struct job *job)
 {
-	const struct job *job = arg;
-	struct taker *t = taker_new(crew, me, job, IPCCHAN_ROLE_RECEIVE);
+	uint64_t random = job->seed - me;
 
-	crew_gate(crew, job->members);
-	take_to_the_end(t);
-	expect_all(t, job);
+	for (uint32_t i = 0; i < job->messages; i++) {
+		send_one(crew, port, tag_of(me, i), job->most);
+		random_pause(&random);
+	}
 }
 
 static void body_send(struct crew *crew, int me, const void *arg)
 {
 	const struct job *job = arg;
-	uint64_t random = job->seed + me;
-	struct ipcchan_port *port = crew_open(crew, job->name, IPCCHAN_ROLE_SEND,
-					      me % 2 ? SPIN_DEFAULT : 0);
+	struct ipcchan_port *port = crew_open(crew, job->name, IPCCHAN_ROLE_SEND, spin_of(me));
 
 	crew_gate(crew, job->members);
-	for (uint32_t i = 0; i < job->messages; i++) {
-		send_one(crew, port, tag_of(me, i), job->most);
-		random_pause(&random);
-	}
+	send_all(crew, port, me, job);
 	ipcchan_port_close(port);
+}
+
+/* A port with both roles: a thread sends while another receives. */
+struct thread {
+	struct crew *crew;
+	struct ipcchan_port *port;
+	int me;
+	const struct job *job;
+};
+
+static void *thread_send(void *arg)
+{
+	const struct thread *t = arg;
+
+	send_all(t->crew, t->port, t->me, t->job);
+	return NULL;
+}
+
+static void take_expected(struct taker *t, const struct job *job)
+{
+	while (t->ledger.received < (uint64_t)job->senders * job->messages) {
+		int rc = taker_take(t, PATIENCE_NS);
+
+		if (rc)
+			crew_fail(t->crew, "receive: %s", ipcchan_strerror(rc));
+	}
+	expect_all(t, job);
+}
+
+static void body_threads(struct crew *crew, int me, const void *arg)
+{
+	const struct job *job = arg;
+	struct ipcchan_port *port = crew_open(crew, job->name,
+					      IPCCHAN_ROLE_SEND | IPCCHAN_ROLE_RECEIVE,
+					      spin_of(me));
+	struct taker *t = taker_new(crew, port, me % WAYS, job->most, job->seed + me);
+	struct thread sending = { crew, port, me, job };
+	pthread_t thread;
+
+	crew_gate(crew, job->members);
+	if (pthread_create(&thread, NULL, thread_send, &sending))
+		crew_fail(crew, "no thread");
+	take_expected(t, job);
+	pthread_join(thread, NULL);
+	taker_free(t);
+}
+
+/* Or one thread that never blocks but in poll(). */
+static bool try_send(struct crew *crew, struct ipcchan_port *port, uint64_t tag, size_t most)
+{
+	int rc = send_pattern(port, tag, pattern_length(tag, most), IPCCHAN_NO_WAIT);
+
+	if (rc && rc != -EAGAIN)
+		crew_fail(crew, "send: %s", ipcchan_strerror(rc));
+	return !rc;
+}
+
+static bool try_take(struct taker *t)
+{
+	int rc = taker_take(t, IPCCHAN_NO_WAIT);
+
+	if (rc && rc != -EAGAIN)
+		crew_fail(t->crew, "receive: %s", ipcchan_strerror(rc));
+	return !rc;
+}
+
+static void wait_event(struct taker *t, bool sending)
+{
+	struct pollfd fd = {
+		.fd = ipcchan_port_fd(t->port),
+		.events = POLLIN | (sending ? POLLOUT : 0),
+	};
+
+	if (poll(&fd, 1, PATIENCE_NS / 1000000) != 1)
+		crew_fail(t->crew, "poll: no event");
+	if (fd.revents & (POLLERR | POLLNVAL))
+		crew_fail(t->crew, "poll: events %#x", fd.revents);
+}
+
+static void body_poll(struct crew *crew, int me, const void *arg)
+{
+	const struct job *job = arg;
+	uint64_t expected = (uint64_t)job->senders * job->messages;
+	struct ipcchan_port *port = crew_open(crew, job->name,
+					      IPCCHAN_ROLE_SEND | IPCCHAN_ROLE_RECEIVE, 0);
+	struct taker *t = taker_new(crew, port, me % WAYS, job->most, job->seed + me);
+	uint32_t sent = 0;
+
+	ipcchan_port_fd(port);
+	crew_gate(crew, job->members);
+	while (sent < job->messages || t->ledger.received < expected) {
+		bool more = sent < job->messages;
+		bool moved = more && try_send(crew, port, tag_of(me, sent), job->most);
+
+		sent += moved;
+		moved |= t->ledger.received < expected && try_take(t);
+		if (!moved)
+			wait_event(t, more);
+	}
+	expect_all(t, job);
+	taker_free(t);
 }
 
 FIXTURE(order) {
@@ -186,26 +202,25 @@ FIXTURE_VARIANT(order) {
 	uint32_t messages;
 };
 
-/* One message at a time. */
-FIXTURE_VARIANT_ADD(order, depth_one) {
-	.depth = 1, .arena = 8192, .most = 4096, .messages = 600,
+FIXTURE_VARIANT_ADD(order, depth_1) {
+	.depth = 1, .arena = 8192, .most = 4096, .messages = 400,
 };
 
 FIXTURE_VARIANT_ADD(order, depth_runs_out) {
-	.depth = 4, .arena = 1 << 20, .most = 3000, .messages = 1500,
+	.depth = 4, .arena = 1 << 20, .most = 3000, .messages = 800,
 };
 
 FIXTURE_VARIANT_ADD(order, arena_runs_out) {
-	.depth = 256, .arena = 16384, .most = 6000, .messages = 1500,
+	.depth = 256, .arena = 16384, .most = 6000, .messages = 800,
 };
 
 /* The longest message fills the arena. */
 FIXTURE_VARIANT_ADD(order, whole_arena) {
-	.depth = 16, .arena = 8192, .most = 8192, .messages = 800,
+	.depth = 16, .arena = 8192, .most = 8192, .messages = 500,
 };
 
 FIXTURE_VARIANT_ADD(order, deep) {
-	.depth = 4096, .arena = 1 << 20, .most = 300, .messages = 3000,
+	.depth = 4096, .arena = 1 << 20, .most = 300, .messages = 2000,
 };
 
 FIXTURE_SETUP(order)
@@ -224,7 +239,7 @@ FIXTURE_SETUP(order)
 	ASSERT_EQ(0, ipcchan_create(self->name, &options, &error)) TH_LOG("%s", error.text);
 	self->job = (struct job){
 		.name = self->name,
-		.messages = heavy(variant->messages, 200),
+		.messages = heavy(variant->messages, 100),
 		.most = variant->most,
 		.seed = random_seed(),
 	};
@@ -237,30 +252,44 @@ FIXTURE_TEARDOWN(order)
 	EXPECT_TRUE(accounts_settle(&self->before));
 }
 
-#define EXPECT_CREW_ENDS() do { \
-	const char *wrong = crew_end(&self->crew, SECONDS); \
-	EXPECT_EQ(NULL, wrong) TH_LOG("%s; IPCCHAN_TEST_SEED=%lu", wrong, self->job.seed); \
+/* The first @receivers members run @body, the others send. */
+static const char *run(struct crew *crew, struct job *job, crew_body body, int receivers,
+		       int members)
+{
+	job->members = members;
+	for (int i = 0; i < members; i++) {
+		if (crew_start(crew, i < receivers ? body : body_send, job) < 0)
+			return "cannot start a process";
+	}
+	return crew_end(crew, SECONDS);
+}
+
+#define EXPECT_ORDER(what) do { \
+	const char *wrong = what; \
+	EXPECT_EQ(NULL, wrong) \
+		TH_LOG("%s; IPCCHAN_TEST_SEED=%lu", wrong, (unsigned long)self->job.seed); \
 } while (0)
 
-/* Three senders, three receivers, each with a way of its own. */
+/* Three receivers, each with a way of its own. */
 TEST_F_TIMEOUT(order, many_to_many, 150)
 {
 	self->job.senders = 3;
-	self->job.members = 6;
-	for (int i = 0; i < 6; i++)
-		ASSERT_LE(0, crew_start(&self->crew, i < 3 ? body_receive : body_send, &self->job));
-	EXPECT_CREW_ENDS();
+	EXPECT_ORDER(run(&self->crew, &self->job, body_receive, 3, 6));
 }
 
-/* Receives from all, itself among them, while a thread of it sends. */
-static void *thread_send(void *arg)
+/* Everybody gets from everybody, himself among them. */
+TEST_F_TIMEOUT(order, both_roles_threads, 150)
 {
-	struct taker *t = arg;
-	const struct job *job = (const void *)(uintptr_t)t->ledger.job;
-
-	for (uint32_t i = 0; i < job->messages; i++) {
-		send_one(t->crew, t->port, tag_of(t->me, i), job->most);
-		random_pause(&random);
-	}
-	return NULL;
+	self->job.senders = 3;
+	self->job.messages /= 2;
+	EXPECT_ORDER(run(&self->crew, &self->job, body_threads, 3, 3));
 }
+
+TEST_F_TIMEOUT(order, both_roles_poll, 150)
+{
+	self->job.senders = 3;
+	self->job.messages /= 2;
+	EXPECT_ORDER(run(&self->crew, &self->job, body_poll, 3, 3));
+}
+
+TEST_HARNESS_MAIN

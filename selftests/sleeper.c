@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Threads that sleep on a port; see sleeper.h. */
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sleeper.h"
+
+#define SOON	(20 * SECOND)
+#define SETTLE	20	/* ms, for who was woken to show it */
+
+int pair_open(struct pair *p, uint32_t slots)
+{
+	int err;
+
+	memset(p, 0, sizeof(*p));
+	accounts_read(&p->before);
+	unique_name(p->name, "pair");
+	err = small_channel(p->name, IPCCHAN_CREATE_PERSISTENT, slots);
+	if (!err)
+		err = raw_open(&p->rx, p->name, IPCCHAN_RECEIVE);
+	return err ? err : raw_open(&p->tx, p->name, IPCCHAN_SEND);
+}
+
+bool pair_close(struct pair *p)
+{
+	leave(&p->tx);
+	leave(&p->rx);
+	return !drop_channel(p->name) && accounts_settle(&p->before);
+}
+
+static uint64_t progress_of(const struct ipcchan_cursor *c)
+{
+	return ipcchan_progress(ipcchan_load_acquire(&c->passed),
+				ipcchan_load_acquire(&c->released),
+				ipcchan_load_acquire(&c->closed));
+}
+
+void see(const struct raw_port *p, struct seen *seen)
+{
+	seen->senders = ipcchan_load_acquire(&raw_roster(p)->sender_generation);
+	seen->receivers = ipcchan_load_acquire(&raw_roster(p)->receiver_generation);
+	if (!(p->attach.role & IPCCHAN_SEND))
+		return;
+	for (uint32_t i = 0; i < p->attach.geometry.receivers; i++)
+		seen->progress[i] = progress_of(raw_peer_cursor(p, i));
+}
+
+int wait_seen(const struct raw_port *p, const struct seen *seen, uint32_t flags, uint64_t await,
+	      uint64_t deadline_ns, uint32_t *events)
+{
+	struct ipcchan_wait w = {
+		.size = sizeof(w), .flags = flags, .deadline_ns = deadline_ns, .await = await,
+		.sender_generation = seen->senders, .receiver_generation = seen->receivers,
+	};
+	int err;
+
+	if (flags & IPCCHAN_WAIT_SEND) {
+		w.progress = (uintptr_t)seen->progress;
+		w.nr_progress = p->attach.geometry.receivers;
+	}
+	err = ioctl(p->fd, IPCCHAN_IOC_WAIT, &w) ? -errno : 0;
+	if (events)
+		*events = err ? 0 : w.events;
+	return err;
+}
+
+static void call_wait(struct sleeper *s)
+{
+	s->result = wait_seen(s->port, &s->seen, s->flags, s->await,
+			      s->deadline_ns ? s->deadline_ns : FOREVER, &s->events);
+}
+
+static void call_poll(struct sleeper *s)
+{
+	struct pollfd pfd = { .fd = s->port->fd, .events = (short)s->flags };
+
+	s->result = syscall(s->number, &pfd, 1, -1) < 0 ? -errno : 0;
+	s->events = (uint16_t)pfd.revents;
+}
+
+static void call_epoll(struct sleeper *s)
+{
+	struct epoll_event event = { 0 };
+
+	s->result = syscall(s->number, s->epoll, &event, 1, -1) < 0 ? -errno : 0;
+	s->events = event.events;
+}
+
+static void *run(void *arg)
+{
+	struct sleeper *s = arg;
+
+	__atomic_store_n(&s->tid, gettid(), __ATOMIC_RELEASE);
+	s->call(s);
+	s->ended_ns = now_ns();
+	__atomic_store_n(&s->ended, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static bool has_ended(const struct sleeper *s)
+{
+	return __atomic_load_n(&s->ended, __ATOMIC_ACQUIRE);
+}
+
+static void start(struct sleeper *s, void (*call)(struct sleeper *s), long number)
+{
+	s->call = call;
+	s->number = number;
+	s->ended = false;
+	s->tid = 0;
+	if (s->port)
+		see(s->port, &s->seen);
+	if (pthread_create(&s->thread, NULL, run, s))
+		abort();
+}
+
+static bool falls_into_sleep(const struct sleeper *s)
+{
+	uint64_t end = now_ns() + SOON;
+
+	while (!is_asleep(s)) {
+		if (has_ended(s) || now_ns() > end)
+			return false;
+		sleep_ms(1);
+	}
+	return true;
+}
+
+void start_wait(struct sleeper *s)
+{
+	start(s, call_wait, SYS_ioctl);
+}
+
+bool sleep_in_wait(struct sleeper *s)
+{
+	start_wait(s);
+	return falls_into_sleep(s);
+}
+
+bool sleep_in_poll(struct sleeper *s)
+{
+	start(s, call_poll, SYS_poll);
+	return falls_into_sleep(s);
+}
+
+bool sleep_in_epoll(struct sleeper *s)
+{
+	start(s, call_epoll, SYS_epoll_wait);
+	return falls_into_sleep(s);
+}
+
+/* "running", or the number of the call in which it is not. */
+bool is_asleep(const struct sleeper *s)
+{
+	pid_t tid = __atomic_load_n(&s->tid, __ATOMIC_ACQUIRE);
+	char path[64], text[256];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
+	return tid && !has_ended(s) && read_text(path, text, sizeof(text)) > 0 &&
+	       isdigit(text[0]) && strtol(text, NULL, 10) == s->number;
+}
+
+unsigned long switches(const struct sleeper *s)
+{
+	char path[64], text[4096];
+	unsigned long sum = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", s->tid);
+	if (read_text(path, text, sizeof(text)) <= 0)
+		return 0;
+	for (char *at = text; (at = strstr(at, "_ctxt_switches:")); at++)
+		sum += strtoul(strchr(at, ':') + 1, NULL, 10);
+	return sum;
+}
+
+bool sleeps_again(const struct sleeper *s)
+{
+	sleep_ms(SETTLE);
+	return falls_into_sleep(s);
+}
+
+bool sleeps_on(const struct sleeper *s, unsigned long before)
+{
+	return sleeps_again(s) && switches(s) == before;
+}
+
+bool wakes(struct sleeper *s)
+{
+	uint64_t end = now_ns() + SOON;
+
+	while (!has_ended(s)) {
+		if (now_ns() > end)
+			return false;
+		sleep_ms(1);
+	}
+	return !pthread_join(s->thread, NULL);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: threads that sleep on a port, and what may wake them
+ *
+ * A sleeper makes one call in a thread of its own. Whether it really sleeps is
+ * asked of the kernel (/proc/TID/syscall), and whether anybody has woken it, be
+ * it to no end, shows in the number of its context switches.
+ */
+#ifndef SELFTESTS_SLEEPER_H
+#define SELFTESTS_SLEEPER_H
+
+#include <pthread.h>
+
+#include "probe.h"
+
+/* A channel with a sender and a receiver, and room for others. */
+struct pair {
+	char name[IPCCHAN_NAME_SIZE];
+	struct accounts before;
+	struct raw_port tx;
+	struct raw_port rx;
+};
+
+/* 0 or -errno. */
+int pair_open(struct pair *p, uint32_t slots);
+/* Leaves nothing behind: false if the module's accounts say otherwise. */
+bool pair_close(struct pair *p);
+
+/* What a port sees before it looks for something to do, and finds nothing. */
+struct seen {
+	uint64_t senders;	/* generations */
+	uint64_t receivers;
+	uint64_t progress[IPCCHAN_MAX_SLOTS];
+};
+
+void see(const struct raw_port *p, struct seen *seen);
+/* IPCCHAN_IOC_WAIT, for what differs from that. @events may be NULL. */
+int wait_seen(const struct raw_port *p, const struct seen *seen, uint32_t flags, uint64_t await,
+	      uint64_t deadline_ns, uint32_t *events);
+
+struct sleeper {
+	/* what it is to do; all but the port may be 0 */
+	const struct raw_port *port;
+	uint32_t flags;		/* IPCCHAN_WAIT_*, or EPOLL* */
+	uint64_t await;
+	uint64_t deadline_ns;	/* 0: for ever */
+	int epoll;		/* a set to wait for */
+
+	/* what has come of it */
+	int result;		/* 0 or -errno */
+	uint32_t events;
+	uint64_t ended_ns;
+
+	/* its own */
+	struct seen seen;
+	void (*call)(struct sleeper *s);
+	long number;
+	pthread_t thread;
+	pid_t tid;
+	bool ended;
+};
+
+/* Starts one, that looks at the port from now on. True: it sleeps. */
+bool sleep_in_wait(struct sleeper *s);
+bool sleep_in_poll(struct sleeper *s);
+bool sleep_in_epoll(struct sleeper *s);
+/* Likewise, but it may end at once. */
+void start_wait(struct sleeper *s);
+
+/* Is it asleep in its call at this moment? */
+bool is_asleep(const struct sleeper *s);
+/* How often it has begun to sleep, or was made to stop. */
+unsigned long switches(const struct sleeper *s);
+/* Sleeps as it did when it had that many switches, after a moment for all to settle. */
+bool sleeps_on(const struct sleeper *s, unsigned long before);
+/* It may have been woken, but not for good. */
+bool sleeps_again(const struct sleeper *s);
+/* Its call returns, within some seconds. */
+bool wakes(struct sleeper *s);
+
+#endif
