@@ -114,7 +114,7 @@ bool accounts_settle(const struct accounts *before)
 
 bool slow_kernel(void)
 {
-	/* KASAN's boot tells of it nowhere else; our debug kernel has fault injection */
+	/* KASAN itself shows nowhere; our debug kernel has this too */
 	return access("/sys/kernel/debug/failslab", F_OK) == 0;
 }
 

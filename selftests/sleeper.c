@@ -36,6 +36,41 @@ bool pair_close(struct pair *p)
 	return !drop_channel(p->name) && accounts_settle(&p->before);
 }
 
+void pair_change(struct pair *p, uint32_t flags)
+{
+	if (flags == IPCCHAN_WAIT_RECEIVE)
+		raw_publish(&p->tx, "b", 1, 0);
+	else if (raw_take(&p->rx, 0, NULL, 0, NULL) != 1)
+		abort();
+}
+
+int pair_kick(const struct pair *p, uint32_t flags, uint64_t slots)
+{
+	return flags == IPCCHAN_WAIT_RECEIVE ? call_kick(p->tx.fd, slots, 0) :
+					       call_kick(p->rx.fd, 0, slots);
+}
+
+uint64_t pair_armed(const struct pair *p, uint32_t flags)
+{
+	const struct ipcchan_roster *r = raw_roster(&p->tx);
+
+	return ipcchan_load(flags == IPCCHAN_WAIT_RECEIVE ? &r->sleeping_receivers :
+							    &r->sleeping_senders);
+}
+
+void publish_and_kick(struct raw_port *tx)
+{
+	raw_publish(tx, "a", 1, 0);
+	if (raw_kick_receivers(tx))
+		abort();
+}
+
+void take_and_kick(struct raw_port *rx)
+{
+	if (raw_take(rx, 0, NULL, 0, NULL) != 1 || raw_kick_senders(rx))
+		abort();
+}
+
 static uint64_t progress_of(const struct ipcchan_cursor *c)
 {
 	return ipcchan_progress(ipcchan_load_acquire(&c->passed),
@@ -70,6 +105,31 @@ int wait_seen(const struct raw_port *p, const struct seen *seen, uint32_t flags,
 	if (events)
 		*events = err ? 0 : w.events;
 	return err;
+}
+
+int block(const struct raw_port *tx)
+{
+	struct seen seen;
+
+	see(tx, &seen);
+	return wait_seen(tx, &seen, IPCCHAN_WAIT_SEND, 0, 0, NULL);
+}
+
+int make_set(const struct raw_port *p, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+	int set = epoll_create1(EPOLL_CLOEXEC);
+
+	if (set < 0 || epoll_ctl(set, EPOLL_CTL_ADD, p->fd, &event))
+		abort();
+	return set;
+}
+
+uint32_t ask_set(int set, int timeout_ms)
+{
+	struct epoll_event event = { 0 };
+
+	return epoll_wait(set, &event, 1, timeout_ms) == 1 ? event.events : 0;
 }
 
 static void call_wait(struct sleeper *s)

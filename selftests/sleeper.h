@@ -26,6 +26,17 @@ int pair_open(struct pair *p, uint32_t slots);
 /* Leaves nothing behind: false if the module's accounts say otherwise. */
 bool pair_close(struct pair *p);
 
+/* What a sleeper on that side awaits (IPCCHAN_WAIT_RECEIVE or _SEND) comes about; no kick. */
+void pair_change(struct pair *p, uint32_t flags);
+/* The other side kicks these slots. */
+int pair_kick(const struct pair *p, uint32_t flags, uint64_t slots);
+/* Who sleeps on that side, a bit a slot. */
+uint64_t pair_armed(const struct pair *p, uint32_t flags);
+
+/* As the library does it: and kick whoever sleeps, if anybody does. */
+void publish_and_kick(struct raw_port *tx);
+void take_and_kick(struct raw_port *rx);
+
 /* What a port sees before it looks for something to do, and finds nothing. */
 struct seen {
 	uint64_t senders;	/* generations */
@@ -37,6 +48,13 @@ void see(const struct raw_port *p, struct seen *seen);
 /* IPCCHAN_IOC_WAIT, for what differs from that. @events may be NULL. */
 int wait_seen(const struct raw_port *p, const struct seen *seen, uint32_t flags, uint64_t await,
 	      uint64_t deadline_ns, uint32_t *events);
+
+/* A sender finds no room, and leaves that with its port: -ETIMEDOUT. */
+int block(const struct raw_port *tx);
+
+/* An epoll set of one port; what it reports within that time, or 0. */
+int make_set(const struct raw_port *p, uint32_t events);
+uint32_t ask_set(int set, int timeout_ms);
 
 struct sleeper {
 	/* what it is to do; all but the port may be 0 */

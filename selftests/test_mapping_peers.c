@@ -23,6 +23,7 @@
 
 #include <kselftest_harness.h>
 
+#include "peers.h"
 #include "scene.h"
 
 #define LIMIT	150
@@ -141,6 +142,26 @@ TEST_F_TIMEOUT(mapping_peers, a_receiver_sees_no_receipts, LIMIT)
 	EXPECT_STREQ(raw_peer_arena(&p, s->victim.attach.sender_slot), SCENE_TEXT);
 	leave(&p);
 	ASSERT_EQ(raw_open(&s->mine, s->name, BOTH), 0);
+}
+
+/* Attached and not yet on the roster: it takes no part, and sees nobody. */
+TEST_F_TIMEOUT(mapping_peers, a_new_port_sees_only_the_roster, LIMIT)
+{
+	struct scene *s = &self->s;
+	struct raw_port p;
+
+	leave(&s->mine);
+	ASSERT_EQ(raw_attach(&p, s->name, BOTH), 0);
+	ASSERT_EQ(map_window(&p), 0);
+	EXPECT_EQ(raw_sender_slot(&p, s->victim.attach.sender_slot)->port_id,
+		  s->victim.attach.port_id);
+	EXPECT_TRUE(all_zero(window_receipts(&p, 0),
+			     p.attach.window_size - p.layout.window_receipts));
+	/* what it looked at is looked at anew once it is there */
+	ASSERT_EQ(map_own(&p), 0);
+	s->mine = p;
+	EXPECT_TRUE(scene_intact(s));
+	EXPECT_STREQ(scene_message(s), SCENE_TEXT);
 }
 
 /* What a port that is GONE has left: its own pages, for itself. */
@@ -270,11 +291,14 @@ TEST_F_TIMEOUT(mapping_peers, a_pinned_page_outlives_its_owner, LIMIT)
  * Who looks must never read another number than that of the port that the roster
  * names before and after.
  */
+#define LOOKERS 3
+
 struct race {
 	struct scene *s;
 	pthread_t thread;
 	bool stop;
 	uint32_t slot;
+	uint64_t random;
 	unsigned long looks, wrong;
 };
 
@@ -306,8 +330,8 @@ static void *race_looker(void *arg)
 	for (size_t at = page - 4; !__atomic_load_n(&r->stop, __ATOMIC_RELAXED);) {
 		look(r, slot, at);
 		at = (at + page) % size;
-		/* now and then all of it has to be faulted in again */
-		if (at < page && !(r->looks & 7))
+		/* now and then it has to be faulted in again */
+		if (random_next(&r->random) % 2)
 			madvise(r->s->mine.window, r->s->mine.attach.window_size, MADV_DONTNEED);
 	}
 	return NULL;
@@ -348,20 +372,21 @@ static int change_hands(struct race *r, struct raw_port *before, bool by_evictio
 
 TEST_F_TIMEOUT(mapping_peers, a_window_never_shows_the_owner_before, LIMIT)
 {
-	struct race r[2] = {};
+	struct race r[LOOKERS] = {};
 	struct raw_port before = {};
-	const int rounds = slow_kernel() ? 60 : 300;
+	const int rounds = slow_kernel() ? 40 : 150;
 
 	take_all(&self->s);
 	leave(&self->s.victim);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < LOOKERS; i++) {
+		r[i].random = i;
 		r[i].s = &self->s;
 		r[i].slot = !self->s.mine.attach.sender_slot;
 		ASSERT_EQ(pthread_create(&r[i].thread, NULL, race_looker, &r[i]), 0);
 	}
 	for (int i = 0; i < rounds; i++)
 		ASSERT_EQ(change_hands(&r[0], &before, i % 8 == 0), 0);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < LOOKERS; i++) {
 		__atomic_store_n(&r[i].stop, true, __ATOMIC_RELAXED);
 		pthread_join(r[i].thread, NULL);
 		EXPECT_GT(r[i].looks, 10);

@@ -50,21 +50,6 @@ FIXTURE_TEARDOWN(wait)
 	EXPECT_TRUE(pair_close(&self->pair));
 }
 
-/* What the sleeper awaits; without a kick. */
-static void change(struct pair *p, uint32_t flags)
-{
-	if (flags == IPCCHAN_WAIT_RECEIVE)
-		raw_publish(&p->tx, "b", 1, 0);
-	else if (raw_take(&p->rx, 0, NULL, 0, NULL) < 0)
-		abort();
-}
-
-static int kick(struct pair *p, uint32_t flags)
-{
-	return flags == IPCCHAN_WAIT_RECEIVE ? call_kick(p->tx.fd, 1, 0) :
-					       call_kick(p->rx.fd, 0, 1);
-}
-
 /* Must senders, or receivers, kick anybody? */
 static bool nobody_armed(const struct pair *p)
 {
@@ -84,7 +69,7 @@ TEST_F_TIMEOUT(wait, over_it_looks_and_does_not_sleep, LIMIT)
 			  wait_seen(port, &self->seen, variant->flags, 0, over[i], NULL));
 		EXPECT_TRUE(nobody_armed(&self->pair));
 	}
-	change(&self->pair, variant->flags);
+	pair_change(&self->pair, variant->flags);
 	for (int i = 0; i < 4; i++) {
 		EXPECT_EQ(0, wait_seen(port, &self->seen, variant->flags, 0, over[i], &events));
 		EXPECT_EQ(variant->flags, events);
@@ -119,8 +104,8 @@ TEST_F_TIMEOUT(wait, far_deadlines, LIMIT)
 		EXPECT_TRUE(sleeps_on(s, switches(s)));
 		if (variant->flags == IPCCHAN_WAIT_SEND)
 			raw_publish(&self->pair.tx, "c", 1, 0);
-		change(&self->pair, variant->flags);
-		ASSERT_EQ(0, kick(&self->pair, variant->flags));
+		pair_change(&self->pair, variant->flags);
+		ASSERT_EQ(0, pair_kick(&self->pair, variant->flags, 1));
 		ASSERT_TRUE(wakes(s));
 		EXPECT_EQ(0, s->result);
 		EXPECT_EQ(variant->flags, s->events);
@@ -140,7 +125,7 @@ TEST_F_TIMEOUT(wait, deadline_looks_once_more, LIMIT)
 	do {
 		s->deadline_ns = now_ns() + patience;
 		if (sleep_in_wait(s))
-			change(&self->pair, variant->flags);
+			pair_change(&self->pair, variant->flags);
 		changed = now_ns();
 		ASSERT_TRUE(wakes(s));
 		patience *= 4;
@@ -196,8 +181,8 @@ TEST_F_TIMEOUT(wait, signal_restarts, LIMIT)
 		EXPECT_FALSE(s->ended);
 		EXPECT_FALSE(nobody_armed(&self->pair));
 	}
-	change(&self->pair, variant->flags);
-	ASSERT_EQ(0, kick(&self->pair, variant->flags));
+	pair_change(&self->pair, variant->flags);
+	ASSERT_EQ(0, pair_kick(&self->pair, variant->flags, 1));
 	ASSERT_TRUE(wakes(s));
 	EXPECT_EQ(0, s->result);
 	EXPECT_EQ(variant->flags, s->events);
@@ -235,7 +220,7 @@ TEST_F_TIMEOUT(wait, change_comes_before_signal, LIMIT)
 
 	handle(SIGUSR1, 0);
 	ASSERT_TRUE(sleep_in_wait(s));
-	change(&self->pair, variant->flags);
+	pair_change(&self->pair, variant->flags);
 	ASSERT_EQ(0, pthread_kill(s->thread, SIGUSR1));
 	ASSERT_TRUE(wakes(s));
 	EXPECT_EQ(0, s->result);
@@ -262,8 +247,8 @@ TEST_F_TIMEOUT(wait, ignored_signals_wake_nobody, LIMIT)
 		ASSERT_EQ(0, pthread_kill(s->thread, SIGUSR2));
 	}
 	EXPECT_TRUE(sleeps_on(s, before));
-	change(&self->pair, variant->flags);
-	ASSERT_EQ(0, kick(&self->pair, variant->flags));
+	pair_change(&self->pair, variant->flags);
+	ASSERT_EQ(0, pair_kick(&self->pair, variant->flags, 1));
 	ASSERT_TRUE(wakes(s));
 	EXPECT_EQ(0, s->result);
 }
@@ -306,12 +291,15 @@ TEST_F_TIMEOUT(wait, stop_and_continue, LIMIT)
 		ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
 		ASSERT_TRUE(WIFSTOPPED(status));
 		/* published while it is stopped, the last time */
-		if (i == 2)
+		if (i == 2) {
 			raw_publish(&self->pair.tx, "s", 1, 0);
-		if (i == 2)
 			raw_kick_receivers(&self->pair.tx);
+		}
 		ASSERT_EQ(0, kill(pid, SIGCONT));
-		ASSERT_EQ(pid, waitpid(pid, &status, WCONTINUED));
+		if (i < 2) {
+			ASSERT_EQ(pid, waitpid(pid, &status, WCONTINUED));
+			ASSERT_TRUE(WIFCONTINUED(status));
+		}
 	}
 	EXPECT_EQ(0, child_end(pid, 20000));
 	close(pipes[0]);

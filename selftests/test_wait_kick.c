@@ -47,29 +47,6 @@ FIXTURE_TEARDOWN(kick)
 	EXPECT_TRUE(pair_close(&self->pair));
 }
 
-/* What the sleeper awaits; without a kick. */
-static void change(struct pair *p, uint32_t flags)
-{
-	if (flags == IPCCHAN_WAIT_RECEIVE)
-		raw_publish(&p->tx, "b", 1, 0);
-	else if (raw_take(&p->rx, 0, NULL, 0, NULL) < 0)
-		abort();
-}
-
-static int kick(struct pair *p, uint32_t flags, uint64_t slots)
-{
-	return flags == IPCCHAN_WAIT_RECEIVE ? call_kick(p->tx.fd, slots, 0) :
-					       call_kick(p->rx.fd, 0, slots);
-}
-
-static uint64_t armed(const struct pair *p, uint32_t flags)
-{
-	const struct ipcchan_roster *r = raw_roster(&p->tx);
-
-	return ipcchan_load(flags == IPCCHAN_WAIT_RECEIVE ? &r->sleeping_receivers :
-							    &r->sleeping_senders);
-}
-
 /* Breaks it: a kick that wakes before it looks, or disarms whom it does not wake. */
 TEST_F_TIMEOUT(kick, bogus_kicks_wake_nobody, LIMIT)
 {
@@ -79,16 +56,16 @@ TEST_F_TIMEOUT(kick, bogus_kicks_wake_nobody, LIMIT)
 	ASSERT_TRUE(sleep_in_wait(s));
 	before = switches(s);
 	for (uint32_t i = 0; i < heavy(5000, 1000); i++) {
-		ASSERT_EQ(0, kick(&self->pair, variant->flags, ALL(SLOTS)));
+		ASSERT_EQ(0, pair_kick(&self->pair, variant->flags, ALL(SLOTS)));
 	}
 	EXPECT_TRUE(sleeps_on(s, before));
-	EXPECT_EQ(1, armed(&self->pair, variant->flags));
-	change(&self->pair, variant->flags);
-	ASSERT_EQ(0, kick(&self->pair, variant->flags, 1));
+	EXPECT_EQ(1, pair_armed(&self->pair, variant->flags));
+	pair_change(&self->pair, variant->flags);
+	ASSERT_EQ(0, pair_kick(&self->pair, variant->flags, 1));
 	ASSERT_TRUE(wakes(s));
 	EXPECT_EQ(0, s->result);
 	EXPECT_EQ(variant->flags, s->events);
-	EXPECT_EQ(0, armed(&self->pair, variant->flags));
+	EXPECT_EQ(0, pair_armed(&self->pair, variant->flags));
 }
 
 /* Breaks it: waking whom nobody named. */
@@ -99,11 +76,11 @@ TEST_F_TIMEOUT(kick, others_are_meant, LIMIT)
 
 	ASSERT_TRUE(sleep_in_wait(s));
 	before = switches(s);
-	change(&self->pair, variant->flags);
-	ASSERT_EQ(0, kick(&self->pair, variant->flags, 0));
-	ASSERT_EQ(0, kick(&self->pair, variant->flags, ALL(SLOTS) & ~1ull));
+	pair_change(&self->pair, variant->flags);
+	ASSERT_EQ(0, pair_kick(&self->pair, variant->flags, 0));
+	ASSERT_EQ(0, pair_kick(&self->pair, variant->flags, ALL(SLOTS) & ~1ull));
 	EXPECT_TRUE(sleeps_on(s, before));
-	ASSERT_EQ(0, kick(&self->pair, variant->flags, 1));
+	ASSERT_EQ(0, pair_kick(&self->pair, variant->flags, 1));
 	ASSERT_TRUE(wakes(s));
 	EXPECT_EQ(0, s->result);
 }
@@ -129,9 +106,9 @@ TEST_F_TIMEOUT(kick, roster_wakes_nobody_else, LIMIT)
 		raw_close(&other);
 	}
 	EXPECT_TRUE(sleeps_on(s, before));
-	EXPECT_EQ(1, armed(&self->pair, variant->flags));
-	change(&self->pair, variant->flags);
-	ASSERT_EQ(0, kick(&self->pair, variant->flags, 1));
+	EXPECT_EQ(1, pair_armed(&self->pair, variant->flags));
+	pair_change(&self->pair, variant->flags);
+	ASSERT_EQ(0, pair_kick(&self->pair, variant->flags, 1));
 	ASSERT_TRUE(wakes(s));
 }
 
@@ -150,8 +127,8 @@ TEST_F_TIMEOUT(kick, wakes_all_threads_of_a_port, LIMIT)
 			more[i].flags = receive ? POLLIN : POLLOUT;
 		ASSERT_TRUE(poll ? sleep_in_poll(&more[i]) : sleep_in_wait(&more[i]));
 	}
-	change(&self->pair, variant->flags);
-	ASSERT_EQ(0, kick(&self->pair, variant->flags, 1));
+	pair_change(&self->pair, variant->flags);
+	ASSERT_EQ(0, pair_kick(&self->pair, variant->flags, 1));
 	ASSERT_TRUE(wakes(&self->sleeper));
 	for (int i = 0; i < 8; i++) {
 		ASSERT_TRUE(wakes(&more[i])) TH_LOG("thread %d", i);
@@ -175,10 +152,10 @@ TEST_F_TIMEOUT(kick, who_leaves_disarms_nobody_else, LIMIT)
 
 		EXPECT_EQ(-ETIMEDOUT, wait_seen(s->port, &seen, variant->flags, 0, deadline,
 						NULL));
-		EXPECT_EQ(1, armed(&self->pair, variant->flags));
+		EXPECT_EQ(1, pair_armed(&self->pair, variant->flags));
 	}
-	change(&self->pair, variant->flags);
-	ASSERT_EQ(0, kick(&self->pair, variant->flags, armed(&self->pair, variant->flags)));
+	pair_change(&self->pair, variant->flags);
+	ASSERT_EQ(0, pair_kick(&self->pair, variant->flags, pair_armed(&self->pair, variant->flags)));
 	ASSERT_TRUE(wakes(s));
 	EXPECT_EQ(s->flags, s->events);
 }
@@ -222,13 +199,6 @@ static void handle_nothing(int sig)
 	sigaction(sig, &(struct sigaction){ .sa_handler = ignore }, NULL);
 }
 
-static int take_and_kick(const struct raw_port *p)
-{
-	struct raw_port port = *p;
-
-	return raw_take(&port, 0, NULL, 0, NULL) == 1 ? call_kick(p->fd, 0, ALL(SLOTS)) : -1;
-}
-
 /* Breaks it: waking at the first change; looking at one receiver only. */
 TEST_F_TIMEOUT(room, awaits_until_all_have_passed, LIMIT)
 {
@@ -240,16 +210,16 @@ TEST_F_TIMEOUT(room, awaits_until_all_have_passed, LIMIT)
 	before = switches(s);
 	EXPECT_EQ(third, ipcchan_load(&raw_sender_slot(&self->pair.rx, 0)->await));
 	for (int i = 1; i <= 4; i++) {
-		ASSERT_EQ(0, take_and_kick(&self->pair.rx));
+		take_and_kick(&self->pair.rx);
 	}
 	EXPECT_TRUE(sleeps_on(s, before));
 	for (int i = 1; i <= 2; i++) {
-		ASSERT_EQ(0, take_and_kick(&self->second));
+		take_and_kick(&self->second);
 	}
 	ipcchan_store(&raw_cursor(&self->second, 0)->released, 2);
 	ASSERT_EQ(0, call_kick(self->second.fd, 0, 1));
 	EXPECT_TRUE(sleeps_on(s, before));
-	ASSERT_EQ(0, take_and_kick(&self->second));
+	take_and_kick(&self->second);
 	ASSERT_TRUE(wakes(s));
 	EXPECT_EQ(0, s->result);
 	EXPECT_EQ(IPCCHAN_WAIT_SEND, s->events);
@@ -279,7 +249,7 @@ TEST_F_TIMEOUT(room, closed_is_passed, LIMIT)
 	ASSERT_TRUE(sleep_for_room(s, third));
 	before = switches(s);
 	for (int i = 1; i <= 3; i++) {
-		ASSERT_EQ(0, take_and_kick(&self->pair.rx));
+		take_and_kick(&self->pair.rx);
 	}
 	/* another's base says nothing */
 	ipcchan_store(&raw_cursor(&self->second, 0)->closed, self->pair.tx.base + 1);
