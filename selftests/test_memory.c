@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every allocation, and every copy from and to user memory, of every call fails
+ * once: the call is refused, in its words, nothing is left behind, and the next
+ * one does what it should. Invariant 10.
+ *
+ * Needs a kernel with fault injection: Debian's have none, the debug kernel has.
+ *
+ * What breaks these: a wrong label on a way out; something charged, listed or
+ * referenced before the last thing that can fail.
+ */
+#include <fcntl.h>
+
+#include <kselftest_harness.h>
+
+#include "common.h"
+#include "genl.h"
+
+#define DEBUGFS		"/sys/kernel/debug/"
+#define FAIL_NTH	"/proc/thread-self/fail-nth"
+#define MOST		5000	/* points of failure of one call */
+
+FIXTURE(memory) {
+	struct accounts before, there;
+	char name[IPCCHAN_NAME_SIZE];	/* there */
+	char fresh[IPCCHAN_NAME_SIZE];	/* to be made */
+	int fail_nth;
+	int fd;				/* of the attempt, -1 */
+	struct raw_port port;		/* likewise */
+	struct raw_port other;		/* somebody who is there */
+	struct genl genl;
+	unsigned int injected;
+	char words[1024];		/* all that were said */
+};
+
+typedef int (*attempt_fn)(FIXTURE_DATA(memory) *self);
+
+static bool inject_everywhere(void)
+{
+	return !write_text(DEBUGFS "failslab/ignore-gfp-wait", "N") &&
+	       !write_text(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N") &&
+	       !write_text(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N") &&
+	       !write_text(DEBUGFS "fail_page_alloc/min-order", "0");
+}
+
+FIXTURE_SETUP(memory)
+{
+	struct ipcchan_create args;
+	int fd;
+
+	if (access(DEBUGFS "failslab", F_OK) || access(FAIL_NTH, F_OK))
+		SKIP(return, "this kernel has no fault injection");
+	ASSERT_TRUE(inject_everywhere());
+	accounts_read(&self->before);
+	unique_name(self->name, "memory");
+	unique_name(self->fresh, "memory-fresh");
+	args = create_args(self->name);
+	args.flags = IPCCHAN_CREATE_PERSISTENT;
+	args.geometry = (struct ipcchan_geometry){ 4, 2, 2, 2, 16384, 16384 };
+	fd = device_open();
+	ASSERT_EQ(0, call_create(fd, &args));
+	close(fd);
+	ASSERT_EQ(0, raw_open(&self->other, self->name, IPCCHAN_SEND | IPCCHAN_RECEIVE));
+	self->fail_nth = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->fail_nth, 0);
+	ASSERT_EQ(0, genl_open(&self->genl));
+	self->fd = -1;
+	self->port.fd = -1;
+	accounts_read(&self->there);
+}
+
+FIXTURE_TEARDOWN(memory)
+{
+	TH_LOG("%u failures; said: %s", self->injected, self->words);
+	genl_close(&self->genl);
+	close(self->fail_nth);
+	raw_close(&self->other);
+	EXPECT_EQ(0, drop_channel(self->name));
+	EXPECT_TRUE(accounts_settle(&self->before));
+}
+
+static void arm(FIXTURE_DATA(memory) *self, unsigned int n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", n);
+	while (pwrite(self->fail_nth, text, strlen(text), 0) < 0)
+		;		/* what is left of the last one may hit this, once */
+}
+
+/* Has the failure been used up? Even reading it may be hit, if it has not. */
+static bool disarm(FIXTURE_DATA(memory) *self)
+{
+	char text[16] = "";
+	bool spent = pread(self->fail_nth, text, sizeof(text) - 1, 0) > 0 && atoi(text) == 0;
+
+	arm(self, 0);
+	return spent;
+}
+
+static void note_words(FIXTURE_DATA(memory) *self)
+{
+	size_t used = strlen(self->words);
+
+	if (!why[0] || strstr(self->words, why))
+		return;
+	snprintf(self->words + used, sizeof(self->words) - used, "\"%s\" ", why);
+}
+
+static bool said(FIXTURE_DATA(memory) *self, const char *words)
+{
+	char quoted[WHY_SIZE];
+
+	snprintf(quoted, sizeof(quoted), "\"%s\"", words);
+	return strstr(self->words, quoted);
+}
+
+static void clean_up(FIXTURE_DATA(memory) *self)
+{
+	char words[WHY_SIZE];
+
+	strcpy(words, why);
+	raw_close(&self->port);
+	if (self->fd >= 0)
+		close(self->fd);
+	self->fd = -1;
+	drop_channel(self->fresh);
+	strcpy(why, words);
+}
+
+/* Fails at each point in turn, until there is none left to fail at. */
+static void sweep(struct __test_metadata *_metadata, FIXTURE_DATA(memory) *self,
+		  attempt_fn prepare, attempt_fn attempt, bool other_errors)
+{
+	unsigned int n;
+	bool hit = true;
+
+	for (n = 1; hit && n < MOST; n++) {
+		int err = prepare ? prepare(self) : 0;
+
+		ASSERT_EQ(0, err) TH_LOG("before failure %u: %s", n, why);
+		why[0] = 0;
+		arm(self, n);
+		err = attempt(self);
+		hit = disarm(self);
+		note_words(self);
+		if (!hit) {
+			EXPECT_EQ(0, err) TH_LOG("without a failure: %s", why);
+		} else if (!other_errors) {
+			EXPECT_TRUE(!err || err == -ENOMEM || err == -EFAULT) {
+				TH_LOG("failure %u: %d %s", n, err, why);
+			}
+		}
+		clean_up(self);
+		ASSERT_TRUE(accounts_settle(&self->there)) TH_LOG("failure %u: %s", n, why);
+		self->injected += hit;
+	}
+	ASSERT_LT(n, MOST);
+	EXPECT_LT(1, self->injected);
+}
+
+static int open_device(FIXTURE_DATA(memory) *self)
+{
+	self->fd = device_open();
+	return self->fd < 0 ? self->fd : 0;
+}
+
+TEST_F_TIMEOUT(memory, open, 200)
+{
+	sweep(_metadata, self, NULL, open_device, true);
+}
+
+static int create(FIXTURE_DATA(memory) *self)
+{
+	struct ipcchan_create args = create_args(self->fresh);
+
+	return call_create(self->fd, &args);
+}
+
+TEST_F_TIMEOUT(memory, create, 200)
+{
+	sweep(_metadata, self, open_device, create, false);
+	EXPECT_TRUE(said(self, "not enough memory for the channel"));
+	EXPECT_TRUE(said(self, "not enough memory for the region"));
+}
+
+/* The first numbers of a namespace need memory, the others not always. */
+TEST_F_TIMEOUT(memory, create_in_a_new_namespace, 200)
+{
+	ASSERT_EQ(0, enter_netns());
+	sweep(_metadata, self, open_device, create, false);
+	EXPECT_TRUE(said(self, "not enough memory for the name"));
+}
+
+static int attach(FIXTURE_DATA(memory) *self)
+{
+	self->port.attach = attach_args(self->name, IPCCHAN_SEND | IPCCHAN_RECEIVE);
+	self->port.fd = self->fd;
+	self->fd = -1;
+	return call_attach(self->port.fd, &self->port.attach);
+}
+
+TEST_F_TIMEOUT(memory, attach, 200)
+{
+	sweep(_metadata, self, open_device, attach, false);
+	EXPECT_TRUE(said(self, "not enough memory for the port"));
+	EXPECT_TRUE(said(self, "not enough memory for the region"));
+}
+
+static int open_and_attach(FIXTURE_DATA(memory) *self)
+{
+	return raw_attach(&self->port, self->name, IPCCHAN_SEND | IPCCHAN_RECEIVE);
+}
+
+static int map(FIXTURE_DATA(memory) *self)
+{
+	return raw_map(&self->port);
+}
+
+/* Who could not map its pages is no port; who could is seen by the other. */
+TEST_F_TIMEOUT(memory, map, 200)
+{
+	sweep(_metadata, self, open_and_attach, map, false);
+	EXPECT_EQ(0, call_kick(self->other.fd, 1, 1));
+}
+
+static int lookup(FIXTURE_DATA(memory) *self)
+{
+	struct ipcchan_lookup args;
+
+	return call_lookup(self->fd, self->name, &args);
+}
+
+TEST_F_TIMEOUT(memory, lookup, 200)
+{
+	sweep(_metadata, self, open_device, lookup, false);
+}
+
+static int create_fresh(FIXTURE_DATA(memory) *self)
+{
+	int err = open_device(self);
+
+	return err ? err : create(self);
+}
+
+static int delete(FIXTURE_DATA(memory) *self)
+{
+	return call_delete(self->fd, self->fresh);
+}
+
+TEST_F_TIMEOUT(memory, delete, 200)
+{
+	sweep(_metadata, self, create_fresh, delete, false);
+}
+
+static int wait_now(FIXTURE_DATA(memory) *self)
+{
+	uint64_t progress[2] = { 0, 0 };
+	struct ipcchan_wait args = {
+		.size = sizeof(args),
+		.flags = IPCCHAN_WAIT_SEND | IPCCHAN_WAIT_ROSTER,
+		.progress = (uintptr_t)progress,
+		.nr_progress = 2,
+	};
+
+	return call(self->other.fd, IPCCHAN_IOC_WAIT, &args);
+}
+
+TEST_F_TIMEOUT(memory, wait, 200)
+{
+	sweep(_metadata, self, NULL, wait_now, false);
+}
+
+/* Netlink: a request's own way there and back has failures of its own. */
+
+static int netlink(FIXTURE_DATA(memory) *self, struct genl_request request)
+{
+	struct genl_answers answers = { 0 };
+	int err = genl_talk(&self->genl, &request, &answers);
+
+	genl_free(&answers);
+	return err;
+}
+
+/* Answers to requests that failed half way may still be under way. */
+static int reconnect(FIXTURE_DATA(memory) *self)
+{
+	genl_close(&self->genl);
+	return genl_open(&self->genl);
+}
+
+static int channel_get(FIXTURE_DATA(memory) *self)
+{
+	return netlink(self, genl_of_channel(IPCCHAN_CMD_CHANNEL_GET, self->name));
+}
+
+TEST_F_TIMEOUT(memory, channel_get, 200)
+{
+	sweep(_metadata, self, reconnect, channel_get, true);
+	EXPECT_TRUE(said(self, "not enough memory"));
+}
+
+static int port_get(FIXTURE_DATA(memory) *self)
+{
+	return netlink(self, genl_of_port(IPCCHAN_CMD_PORT_GET, self->name, 1));
+}
+
+TEST_F_TIMEOUT(memory, port_get, 200)
+{
+	sweep(_metadata, self, reconnect, port_get, true);
+	EXPECT_TRUE(said(self, "not enough memory"));
+}
+
+static int port_dump(FIXTURE_DATA(memory) *self)
+{
+	struct genl_request request = genl_dump(IPCCHAN_CMD_PORT_GET);
+
+	genl_put_text(&request, IPCCHAN_A_PORT_CHANNEL, self->name);
+	return netlink(self, request);
+}
+
+TEST_F_TIMEOUT(memory, port_dump, 200)
+{
+	sweep(_metadata, self, reconnect, port_dump, true);
+}
+
+static int channel_new(FIXTURE_DATA(memory) *self)
+{
+	struct genl_request request = genl_of_channel(IPCCHAN_CMD_CHANNEL_NEW, self->fresh);
+
+	genl_put_u32(&request, IPCCHAN_A_CHANNEL_TYPE, IPCCHAN_TYPE_TOPIC);
+	return netlink(self, request);
+}
+
+TEST_F_TIMEOUT(memory, channel_new, 200)
+{
+	sweep(_metadata, self, reconnect, channel_new, true);
+	EXPECT_TRUE(said(self, "not enough memory for the channel"));
+}
+
+TEST_HARNESS_MAIN
