@@ -25,6 +25,7 @@ FIXTURE(memory) {
 	char name[IPCCHAN_NAME_SIZE];	/* there */
 	char fresh[IPCCHAN_NAME_SIZE];	/* to be made */
 	int fail_nth;
+	int home;			/* a file of the namespace of these */
 	int fd;				/* of the attempt, -1 */
 	struct raw_port port;		/* likewise */
 	struct raw_port other;		/* somebody who is there */
@@ -39,14 +40,18 @@ static bool inject_everywhere(void)
 {
 	return !write_text(DEBUGFS "failslab/ignore-gfp-wait", "N") &&
 	       !write_text(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N") &&
-	       !write_text(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N") &&
-	       !write_text(DEBUGFS "fail_page_alloc/min-order", "0");
+	       !write_text(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
+}
+
+/* Those of whole pages come when slabs run out: now here, now there. */
+static bool inject_pages(bool pages)
+{
+	return !write_text(DEBUGFS "fail_page_alloc/min-order", pages ? "0" : "20");
 }
 
 FIXTURE_SETUP(memory)
 {
 	struct ipcchan_create args;
-	int fd;
 
 	if (access(DEBUGFS "failslab", F_OK) || access(FAIL_NTH, F_OK))
 		SKIP(return, "this kernel has no fault injection");
@@ -57,9 +62,8 @@ FIXTURE_SETUP(memory)
 	args = create_args(self->name);
 	args.flags = IPCCHAN_CREATE_PERSISTENT;
 	args.geometry = (struct ipcchan_geometry){ 4, 2, 2, 2, 16384, 16384 };
-	fd = device_open();
-	ASSERT_EQ(0, call_create(fd, &args));
-	close(fd);
+	self->home = device_open();
+	ASSERT_EQ(0, call_create(self->home, &args));
 	ASSERT_EQ(0, raw_open(&self->other, self->name, IPCCHAN_SEND | IPCCHAN_RECEIVE));
 	self->fail_nth = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->fail_nth, 0);
@@ -75,7 +79,8 @@ FIXTURE_TEARDOWN(memory)
 	genl_close(&self->genl);
 	close(self->fail_nth);
 	raw_close(&self->other);
-	EXPECT_EQ(0, drop_channel(self->name));
+	EXPECT_EQ(0, call_delete(self->home, self->name));
+	close(self->home);
 	EXPECT_TRUE(accounts_settle(&self->before));
 }
 
@@ -129,8 +134,8 @@ static void clean_up(FIXTURE_DATA(memory) *self)
 }
 
 /* Fails at each point in turn, until there is none left to fail at. */
-static void sweep(struct __test_metadata *_metadata, FIXTURE_DATA(memory) *self,
-		  attempt_fn prepare, attempt_fn attempt, bool other_errors)
+static void sweep_once(struct __test_metadata *_metadata, FIXTURE_DATA(memory) *self,
+		       attempt_fn prepare, attempt_fn attempt, bool other_errors)
 {
 	unsigned int n;
 	bool hit = true;
@@ -156,6 +161,16 @@ static void sweep(struct __test_metadata *_metadata, FIXTURE_DATA(memory) *self,
 		self->injected += hit;
 	}
 	ASSERT_LT(n, MOST);
+}
+
+/* First the points that are always the same, then all. */
+static void sweep(struct __test_metadata *_metadata, FIXTURE_DATA(memory) *self,
+		  attempt_fn prepare, attempt_fn attempt, bool other_errors)
+{
+	ASSERT_TRUE(inject_pages(false));
+	sweep_once(_metadata, self, prepare, attempt, other_errors);
+	ASSERT_TRUE(inject_pages(true));
+	sweep_once(_metadata, self, prepare, attempt, other_errors);
 	EXPECT_LT(1, self->injected);
 }
 

@@ -61,7 +61,7 @@ static void wander(int me, uint32_t round, uint64_t *random)
 	if (round % 128)
 		return;
 	CPU_ZERO(&cpus);
-	CPU_SET(me && random_next(random) % 4 == 0, &cpus);
+	CPU_SET(me && random_next(random) % 8 == 0, &cpus);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
@@ -263,7 +263,7 @@ FIXTURE_VARIANT(race) {
 
 FIXTURE_VARIANT_ADD(race, wait) { .sleep = sleep_by_wait, .rounds = 20000 };
 FIXTURE_VARIANT_ADD(race, poll) { .sleep = sleep_by_poll, .rounds = 3000 };
-FIXTURE_VARIANT_ADD(race, edge) { .sleep = sleep_by_edge, .rounds = 8000 };
+FIXTURE_VARIANT_ADD(race, edge) { .sleep = sleep_by_edge, .rounds = 6000 };
 
 FIXTURE_SETUP(race)
 {
@@ -310,7 +310,7 @@ TEST_F_TIMEOUT(race, full_ring, LIMIT)
 	const char *wrong;
 
 	self->job.receivers = 2;
-	self->job.rounds /= 2;
+	self->job.rounds /= 4;
 	for (int i = 0; i < 3; i++) {
 		ASSERT_LE(0, crew_start(&self->crew, body_stream, &self->job));
 	}
