@@ -16,7 +16,7 @@ TEST_LIBS_test_ipcadm := -ljansson
 
 $(O)/selftests/obj/%.o: selftests/%.c
 	@mkdir -p $(@D)
-	$(call quiet,CC,$<)$(CC) $(CPPFLAGS) -Iselftests $(KSTFLAGS) $(CFLAGS) $(DEPS) -c -o $@ $<
+	$(call quiet,CC,$<)$(CC) $(CPPFLAGS) -Iselftests/include -Iselftests $(KSTFLAGS) $(CFLAGS) $(DEPS) -c -o $@ $<
 
 # By the static library, so that a test runs wherever it is copied.
 $(TEST_NAMES:%=$(O)/selftests/%): $(O)/selftests/%: $(O)/selftests/obj/%.o $(TEST_COMMON_OBJS) $(LIB_A)

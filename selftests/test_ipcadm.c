@@ -11,10 +11,6 @@
 
 #include "tool.h"
 
-/* Programs are started often, which takes long in a kernel with sanitizers. */
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 150
-
 FIXTURE(ipcadm) {
 	struct accounts before;
 	char name[IPCCHAN_NAME_SIZE];
