@@ -107,6 +107,7 @@ struct ipcchan_channel {
 	struct ipcchan_receiver_slot *receivers;
 	u64 sender_generation;
 	u64 receiver_generation;
+	bool ended;		/* being deleted: the roster says so */
 	u64 draining;		/* sender slots, a bit each */
 	u64 sleeping_receivers;	/* the roster's words */
 	u64 sleeping_senders;

@@ -325,6 +325,9 @@ void ipcchan_port_detach_all_locked(struct ipcchan_channel *chan)
 	u32 i;
 
 	lockdep_assert_held(&chan->mutex);
+	spin_lock(&chan->lock);
+	ipcchan_roster_end(chan);
+	spin_unlock(&chan->lock);
 	for (i = 0; i < chan->geometry.senders; i++)
 		if (chan->draining & BIT_ULL(i))
 			empty_sender_slot(chan, i);

@@ -38,15 +38,28 @@ void ipcchan_roster_init(struct ipcchan_channel *chan)
 	roster(chan)->receiver_generation = 1;
 }
 
+/*
+ * The channel is being deleted: all ports are told so at once, before one could
+ * see the others leave and take that for what has happened.
+ */
+void ipcchan_roster_end(struct ipcchan_channel *chan)
+{
+	lockdep_assert_held(&chan->lock);
+	chan->ended = true;
+	WRITE_ONCE(roster(chan)->sender_generation, 0);
+	WRITE_ONCE(roster(chan)->receiver_generation, 0);
+}
+
 /* The slot, then the generation. */
 void ipcchan_roster_sender(struct ipcchan_channel *chan, u32 slot, u32 state,
 			   u32 port_id, u64 base)
 {
 	lockdep_assert_held(&chan->lock);
 	write_slot(sender(chan, slot), state, port_id, base);
+	++chan->sender_generation;
 	/* M, pairs with M in the library: who sees the generation sees the slot */
 	smp_store_release(&roster(chan)->sender_generation,
-			  ++chan->sender_generation);
+			  chan->ended ? 0 : chan->sender_generation);
 }
 
 void ipcchan_roster_receiver(struct ipcchan_channel *chan, u32 slot, u32 state,
@@ -54,9 +67,10 @@ void ipcchan_roster_receiver(struct ipcchan_channel *chan, u32 slot, u32 state,
 {
 	lockdep_assert_held(&chan->lock);
 	write_slot(receiver(chan, slot), state, port_id, port_id);
+	++chan->receiver_generation;
 	/* M, pairs with M in the library: who sees the generation sees the slot */
 	smp_store_release(&roster(chan)->receiver_generation,
-			  ++chan->receiver_generation);
+			  chan->ended ? 0 : chan->receiver_generation);
 }
 
 void ipcchan_roster_await(struct ipcchan_channel *chan, u32 slot, u64 await)

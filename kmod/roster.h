@@ -16,6 +16,7 @@ void ipcchan_roster_sender(struct ipcchan_channel *chan, u32 slot, u32 state,
 			   u32 port_id, u64 base);
 void ipcchan_roster_receiver(struct ipcchan_channel *chan, u32 slot, u32 state,
 			     u32 port_id);
+void ipcchan_roster_end(struct ipcchan_channel *chan);
 void ipcchan_roster_await(struct ipcchan_channel *chan, u32 slot, u64 await);
 void ipcchan_roster_sleeping(struct ipcchan_port *port);
 

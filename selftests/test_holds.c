@@ -368,6 +368,22 @@ TEST_F(holds, an_aborted_loan_was_never_there)
 	EXPECT_EQ(ARENA / 2, stats.arena_used);
 }
 
+/* The place of a loan that has ended may be that of another. */
+TEST_F(holds, a_stale_loan_is_nobodys)
+{
+	struct ipcchan_loan stale;
+
+	ASSERT_EQ(0, ipcchan_reserve(self->tx, 100, &self->loans[0], IPCCHAN_NO_WAIT));
+	stale = self->loans[0];
+	ipcchan_abort(self->tx, &self->loans[0]);
+	ASSERT_EQ(0, ipcchan_reserve(self->tx, 100, &self->loans[1], IPCCHAN_NO_WAIT));
+	EXPECT_EQ(-EINVAL, ipcchan_commit(self->tx, &stale));
+	ipcchan_abort(self->tx, &stale);
+	stale.id = UINT32_MAX;
+	EXPECT_EQ(-EINVAL, ipcchan_commit(self->tx, &stale));
+	EXPECT_EQ(0, ipcchan_commit(self->tx, &self->loans[1]));
+}
+
 /* What a message does not fill is free at once; it cannot grow. */
 TEST_F(holds, a_loan_can_be_lowered_only)
 {

@@ -11,6 +11,10 @@
 
 #include "tool.h"
 
+/* Programs are started often, which takes long in a kernel with sanitizers. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 150
+
 /* A few arenas full. */
 #define BIG (5 * 1024 * 1024 + 77)
 

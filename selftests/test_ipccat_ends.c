@@ -11,6 +11,10 @@
 
 #include "tool.h"
 
+/* Programs are started often, which takes long in a kernel with sanitizers. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 150
+
 FIXTURE(ends) {
 	struct accounts before;
 	char name[IPCCHAN_NAME_SIZE];

@@ -25,7 +25,7 @@
 
 #include "probe.h"
 
-#define LIMIT	120
+#define LIMIT	300
 #define BOTH	(IPCCHAN_SEND | IPCCHAN_RECEIVE)
 
 FIXTURE(lifecycle) {

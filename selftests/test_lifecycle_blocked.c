@@ -24,7 +24,7 @@
 #include "ipcchan.h"
 #include "probe.h"
 
-#define LIMIT	120
+#define LIMIT	300
 #define SOON_NS	(20 * SECOND)
 
 enum sleep_by { BY_WAIT, BY_POLL, BY_EPOLL, BY_EDGE, SLEEPS };

@@ -21,7 +21,7 @@
 #include "ipcchan.h"
 #include "scene.h"
 
-#define LIMIT	120
+#define LIMIT	300
 #define MESSAGES 3
 
 FIXTURE(drain) {

@@ -27,7 +27,7 @@
 #include "peers.h"
 #include "probe.h"
 
-#define LIMIT		170
+#define LIMIT		450
 #define SLOTS		8
 #define VICTIMS		4	/* at a time */
 #define LONGEST		2000

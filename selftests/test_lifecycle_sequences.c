@@ -18,7 +18,7 @@
 #include "ipcchan.h"
 #include "probe.h"
 
-#define LIMIT	120
+#define LIMIT	300
 #define DEPTH	16u
 #define SOON_NS	((int64_t)(20 * SECOND))
 
@@ -114,8 +114,8 @@ TEST_F_TIMEOUT(sequences, the_end_of_the_numbers_is_said, LIMIT)
 	for (int i = 0; i < 200; i++) {
 		char text[8];
 
-		EXPECT_EQ(ipcchan_send(tx, "message", 8, SOON_NS), 0);
-		EXPECT_EQ(ipcchan_recv(rx, text, sizeof(text), NULL, SOON_NS), 8);
+		ASSERT_EQ(ipcchan_send(tx, "message", 8, SOON_NS), 0);
+		ASSERT_EQ(ipcchan_recv(rx, text, sizeof(text), NULL, SOON_NS), 8);
 	}
 	ipcchan_port_close(tx);
 	ipcchan_port_close(rx);

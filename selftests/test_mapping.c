@@ -24,7 +24,7 @@
 
 #include "scene.h"
 
-#define LIMIT	120
+#define LIMIT	300
 #define RW	(PROT_READ | PROT_WRITE)
 #define RX	(PROT_READ | PROT_EXEC)
 

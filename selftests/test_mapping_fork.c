@@ -29,7 +29,7 @@
 
 #include "scene.h"
 
-#define LIMIT	150
+#define LIMIT	300
 
 #ifndef SYS_process_madvise
 #define SYS_process_madvise 440

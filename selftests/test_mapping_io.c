@@ -34,7 +34,7 @@
 
 #include "scene.h"
 
-#define LIMIT	120
+#define LIMIT	300
 
 FIXTURE(mapping_io) {
 	struct scene s;

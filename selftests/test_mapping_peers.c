@@ -27,7 +27,7 @@
 #include "peers.h"
 #include "scene.h"
 
-#define LIMIT	150
+#define LIMIT	300
 #define BOTH	(IPCCHAN_SEND | IPCCHAN_RECEIVE)
 
 FIXTURE(mapping_peers) {

@@ -328,20 +328,30 @@ TEST_F(dump, channel_of_the_ports_gone_meanwhile)
 	disperse(PORTS);
 }
 
-/* Another of the same name, whose ports have the same numbers: not taken for it. */
+/*
+ * Another of the same name, on which as much has happened: it is not taken for
+ * the one that was begun with, whose ports would seem to have gone.
+ */
 TEST_F(dump, other_channel_meanwhile)
 {
-	struct raw_port rx;
+	const int comings = PORTS + 1, stay = 2;	/* 2 PORTS = 2 comings - stay */
+	struct raw_port rx[PORTS + 1];
 
 	ASSERT_EQ(0, gather(self->name, PORTS)) TH_LOG("%s", why);
 	ASSERT_EQ(0, BEGIN(list_ports(self->name)));
 	ASSERT_FALSE(self->answers.done);
 	disperse(PORTS);
-	ASSERT_EQ(0, small_channel(self->name, 0, 2));
-	ASSERT_EQ(0, raw_open(&rx, self->name, IPCCHAN_RECEIVE));
+	ASSERT_EQ(0, small_channel(self->name, IPCCHAN_CREATE_PERSISTENT, PORTS));
+	for (int i = 0; i < comings; i++) {
+		ASSERT_EQ(0, raw_open(&rx[i], self->name, IPCCHAN_RECEIVE));
+		if (i >= stay)
+			raw_close(&rx[i]);
+	}
 	EXPECT_EQ(0, FINISH());
 	EXPECT_TRUE(self->answers.disturbed);
-	raw_close(&rx);
+	raw_close(&rx[0]);
+	raw_close(&rx[1]);
+	EXPECT_EQ(0, drop_channel(self->name));
 }
 
 TEST_F(dump, refused)

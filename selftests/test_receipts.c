@@ -6,7 +6,7 @@
  * until it goes. It cannot free what others read, nor make a sender lose count,
  * wait for ever or go round and round.
  *
- * What breaks these: read_cursor() and mark() without their bounds, progress that
+ * What breaks these: believing one receiver for all (read_cursors()), progress that
  * is believed to bring room, a base taken from a cursor (ipcchan_ring_next_base()).
  */
 #include <errno.h>
@@ -105,6 +105,34 @@ TEST_F(receipts, harm_nobody_else)
 	for (uint32_t i = 0; i < 20 * HONEST_DEPTH; i++) {
 		variant->lie(&self->evil, base, base + i);
 		ASSERT_EQ(1, honest_pass(&self->h, 1)) TH_LOG("message %u", i);
+	}
+}
+
+/* What honest receivers have not read, or still hold, stays as it is. */
+TEST_F(receipts, free_nothing_unread)
+{
+	uint64_t base = base_of_sender(&self->evil), tag = 0;
+	struct ipcchan_message kept;
+
+	for (int round = 0; round < 5; round++) {
+		uint64_t first = tag;
+
+		do {
+			variant->lie(&self->evil, base, base + tag);
+		} while (!send_pattern(self->h.tx, tag, 1000, IPCCHAN_NO_WAIT) && ++tag);
+		ASSERT_EQ(HONEST_DEPTH, tag - first);
+		ASSERT_EQ(0, ipcchan_receive(self->h.rx[0], &kept, IPCCHAN_NO_WAIT));
+		EXPECT_EQ(first, kept.tag);
+		for (uint64_t i = first; i < tag; i++) {
+			EXPECT_TRUE(i == first || honest_take(&self->h, 0, i, 1000));
+			EXPECT_TRUE(honest_take(&self->h, 1, i, 1000));
+		}
+		variant->lie(&self->evil, base, base + tag);
+		EXPECT_EQ(0, send_pattern(self->h.tx, tag, 1000, IPCCHAN_NO_WAIT));
+		EXPECT_TRUE(honest_take(&self->h, 0, tag, 1000));
+		EXPECT_TRUE(honest_take(&self->h, 1, tag++, 1000));
+		EXPECT_TRUE(pattern_matches(kept.data, 1000, first));
+		EXPECT_EQ(0, ipcchan_release(self->h.rx[0], &kept));
 	}
 }
 

@@ -28,7 +28,7 @@
 #include "ipcchan.h"
 #include "probe.h"
 
-#define LIMIT	120
+#define LIMIT	300
 #define BOTH	(IPCCHAN_SEND | IPCCHAN_RECEIVE)
 
 /* Where a guest of ours has it. */

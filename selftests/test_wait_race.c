@@ -5,9 +5,9 @@
  * Processes that sleep whenever they can, and dawdle at random between any two
  * steps of the protocol. Nobody else kicks, and no time is short: whoever is
  * woken by the clock has lost his wake-up. What breaks these: looking before
- * arming, in wait or poll; C, D, E or F taken out (in the kernel: where the
- * lock does not order it anyway); disarming where others sleep; a kick that
- * disarms and wakes nobody; a deadline that hides it all would be noticed.
+ * arming, in wait or poll; disarming where others sleep; a kick that disarms and
+ * wakes nobody. A barrier taken out need not show here: for that there are the
+ * models of Documentation/protocol.md.
  */
 #include <errno.h>
 #include <poll.h>
