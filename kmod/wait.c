@@ -211,8 +211,12 @@ int ipcchan_kick(struct ipcchan_port *port, const struct ipcchan_kick *args)
 	return err;
 }
 
-/* Keep what the caller has seen; arm; look. Negative: an error. */
-static int arm_and_look(struct ipcchan_port *port,
+/*
+ * Keep what the caller has seen; look; if there is nothing, arm and look again.
+ * Who was woken finds what he was woken for by the first look, and arming again
+ * would cost its sender a second kick for one sleep. Negative: an error.
+ */
+static int look_or_arm(struct ipcchan_port *port,
 			const struct ipcchan_wait *args, const u64 *progress)
 {
 	struct ipcchan_channel *chan = port->chan;
@@ -234,8 +238,11 @@ static int arm_and_look(struct ipcchan_port *port,
 		port->seen_senders = args->sender_generation;
 		port->seen_receivers = args->receiver_generation;
 	}
-	arm(port, args->flags);
 	ret = look(port, args->flags);
+	if (!ret) {
+		arm(port, args->flags);
+		ret = look(port, args->flags);
+	}
 unlock:
 	spin_unlock(&chan->lock);
 	return ret;
@@ -319,7 +326,7 @@ int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
 		return err;
 	for (;;) {
 		prepare_to_wait(&port->wq, &entry, TASK_INTERRUPTIBLE);
-		ret = arm_and_look(port, args, progress);
+		ret = look_or_arm(port, args, progress);
 		if (ret || err)
 			break;
 		/* after a time-out or a signal it looks once more */

@@ -136,13 +136,14 @@ static bool same_files(void)
 }
 
 /* Readable for 1001, writable for 1000, for nobody else. */
-static void make_pipe(void)
+static void make_pipe(const char *arena)
 {
 	char command[200];
 
 	unique_name(name, "pipe");
 	snprintf(command, sizeof(command),
-		 "ipcadm channel add %s type topic mode 0640 owner %u group %u", name, ALICE, BOB);
+		 "ipcadm channel add %s type topic arena %s mode 0640 owner %u group %u",
+		 name, arena, ALICE, BOB);
 	if (system(command))
 		ksft_exit_fail_msg("cannot create %s\n", name);
 }
@@ -165,7 +166,7 @@ static bool file_arrives(void)
 	pid_t receiver, sender;
 	bool good;
 
-	make_pipe();
+	make_pipe("1M");
 	receiver = start_file(BOB, "recv", output, O_CREAT | O_WRONLY | O_TRUNC);
 	sender = start_file(ALICE, "send", input, O_RDONLY);
 	good = ends_well(sender, "send");
@@ -249,7 +250,7 @@ static bool file_arrives_among_kills(void)
 	int ends[2], killed = 0, held_up = 0;
 	bool good = true;
 
-	make_pipe();
+	make_pipe("64K");	/* much less than passes between two kills */
 	if (pipe2(ends, O_CLOEXEC) || feed.from < 0)
 		die("pipe");
 	feed.to = ends[1];

@@ -111,7 +111,7 @@ the_frames() {
 	b=$!
 	as carol subscribe $camera >"$work/frames.carol" &
 	c=$!
-	as alice publish -p 2 -n 240 -r 40 $camera "$file" >"$work/frames.alice" &
+	as alice publish -p 2 -n 300 -r 40 $camera "$file" >"$work/frames.alice" &
 	a=$!
 	all="$all $a $b $c"
 	wait_ports $camera 3
@@ -143,7 +143,7 @@ the_frames() {
 		printf '    %-6s %s\n' $who "$(head -n 1 "$work/frames.$who")"
 		[ "$(field checksum <"$work/frames.$who")" = "$(field checksum <"$work/frames.alice")" ] ||
 			fail "$who has other frames"
-		[ "$(field frames <"$work/frames.$who")" = 240 ] || fail "$who has not got all"
+		[ "$(field frames <"$work/frames.$who")" = 300 ] || fail "$who has not got all"
 	done
 	for who in bob carol; do
 		printf '    %-6s %s\n' $who "$(grep age "$work/frames.$who") (from published to received)"
