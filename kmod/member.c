@@ -172,7 +172,6 @@ static void reap_locked(struct ipcchan_channel *chan)
 	}
 }
 
-
 /* A sender leaves; its messages stay readable unless it could change them. */
 static void leave_sender(struct ipcchan_port *port, bool drain)
 {

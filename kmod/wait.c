@@ -217,7 +217,7 @@ int ipcchan_kick(struct ipcchan_port *port, const struct ipcchan_kick *args)
  * would cost its sender a second kick for one sleep. Negative: an error.
  */
 static int look_or_arm(struct ipcchan_port *port,
-			const struct ipcchan_wait *args, const u64 *progress)
+		       const struct ipcchan_wait *args, const u64 *progress)
 {
 	struct ipcchan_channel *chan = port->chan;
 	int ret;

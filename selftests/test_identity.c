@@ -88,8 +88,8 @@ TEST_F(identity, own)
 	EXPECT_EQ(getpid(), peer.pid);
 	EXPECT_EQ(0, peer.uid);
 	EXPECT_EQ(0, peer.gid);
-	EXPECT_GT(now, peer.attached_ns);
-	EXPECT_LT(self->begin_ns, peer.attached_ns);
+	EXPECT_GE(now, peer.attached_ns);
+	EXPECT_LE(self->begin_ns, peer.attached_ns);
 	ASSERT_EQ(0, call_peer(self->port.fd, IPCCHAN_RECEIVE, 0, &again));
 	EXPECT_EQ(peer.port_id, again.port_id);
 	EXPECT_EQ(peer.attached_ns, again.attached_ns);
