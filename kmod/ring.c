@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Reading outboxes and receipts. Letters: Documentation/protocol.md */
 #include <asm/barrier.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/sched.h>
 
@@ -21,12 +22,14 @@ static struct ipcchan_outbox *outbox(const struct ipcchan_region *region)
 /*
  * Nobody publishes faster than one message in two nanoseconds: what a process
  * says of a sender's sequences counts for no more. So a liar cannot use up the
- * slot's numbers, nor lead a newcomer beyond the next sender's base.
+ * slot's numbers, nor lead a newcomer beyond the next sender's base. The clock
+ * may stand still for a tick.
  */
 static u64 newest_possible(const struct ipcchan_sender_slot *s, u32 slot)
 {
-	return min(s->base + (ktime_get_ns() - s->since_ns) / 2,
-		   ipcchan_seq_limit(slot));
+	u64 ns = ktime_get_ns() - s->since_ns + TICK_NSEC;
+
+	return min(s->base + ns / 2, ipcchan_seq_limit(slot));
 }
 
 static u64 clamp_seq(u64 seq, const struct ipcchan_sender_slot *s, u32 slot)

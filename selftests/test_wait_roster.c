@@ -149,6 +149,22 @@ TEST_F_TIMEOUT(roster, hangup_oneself_is_no_peer, LIMIT)
 	EXPECT_EQ(IPCCHAN_WAIT_HANGUP, look(&self->rx));
 }
 
+/* For who receives and sends: the last sender leaves, receivers stay. */
+TEST_F_TIMEOUT(roster, hangup_of_senders_alone, LIMIT)
+{
+	struct raw_port both;
+	struct sleeper s = { .port = &both, .flags = IPCCHAN_WAIT_RECEIVE };
+
+	ASSERT_EQ(0, raw_open(&both, self->name, IPCCHAN_SEND | IPCCHAN_RECEIVE));
+	come(&self->tx[0], self->name);
+	ASSERT_TRUE(sleep_in_wait(&s));
+	leave(&self->tx[0]);
+	ASSERT_TRUE(wakes(&s));
+	EXPECT_EQ(0, s.result);
+	EXPECT_EQ(IPCCHAN_WAIT_HANGUP, s.events);
+	leave(&both);
+}
+
 /* WAIT_ROSTER: somebody came or went. */
 TEST_F_TIMEOUT(roster, as_seen, LIMIT)
 {
