@@ -121,7 +121,7 @@ install:: all ## installs below $(DESTDIR)$(PREFIX), the module below $(DESTDIR)
 setup: ## installs what building and testing need
 	$(Q)scripts/setup
 
-lint: setup ## warnings, sparse and checkpatch over everything, four kernels
+lint: setup ## the module with all warnings, sparse and checkpatch, for four kernels
 	$(Q)scripts/check lint
 
 check: ## every test, in guests with three kernels

@@ -266,13 +266,21 @@ static int begin(struct ipcchan_port *port, u32 flags)
 }
 
 /* A waiter has left: if nobody else is on the queue, nobody need be kicked. */
-static void end(struct ipcchan_port *port, u32 flags)
+static void end(struct ipcchan_port *port, u32 flags, bool found)
 {
 	struct ipcchan_channel *chan = port->chan;
 
 	spin_lock(&chan->lock);
-	if (flags & IPCCHAN_WAIT_SEND)
+	if (flags & IPCCHAN_WAIT_SEND) {
 		port->awaiting = false;
+		/*
+		 * Who only looked, and may give up now, left what is older than
+		 * the change it was told of: an epoll set must look again, or
+		 * receivers go by an await that was crossed long ago.
+		 */
+		if (found)
+			rouse(port, 0);
+	}
 	/* who is on the queue but not seen here has yet to arm, by this lock */
 	if (port->armed & flags && !waitqueue_active(&port->wq))
 		disarm(port, flags);
@@ -333,7 +341,7 @@ int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
 		err = doze(args->deadline_ns);
 	}
 	finish_wait(&port->wq, &entry);
-	end(port, args->flags);
+	end(port, args->flags, ret > 0 && !args->deadline_ns);
 	if (ret < 0)
 		return ret;
 	args->events = ret;

@@ -222,6 +222,7 @@ struct ipcchan_patience {
 	uint64_t spin_ns;	/* that they take, about */
 	uint64_t deadline_ns;	/* 0: the clock was not asked yet */
 	uint32_t looks;		/* taken by a call that does not wait */
+	uint32_t wakes;		/* that brought nothing */
 	bool expired;
 };
 

@@ -166,7 +166,8 @@ IPCCHAN_API int ipcchan_send(struct ipcchan_port *port, const void *data, size_t
 			     int64_t timeout_ns);
 
 /*
- * Receiving. A held message stays as it is until released, in any order.
+ * Receiving. A held message stays as it is until released, in any order; but if its
+ * sender is evicted, or the channel deleted, what is read of it turns into zeros.
  */
 struct ipcchan_message {
 	const void *data;

@@ -19,6 +19,7 @@
 /* More than anybody means. */
 #define MAX_SPIN_NS	(1ull << 42)
 #define MAX_LOOKS	3
+#define MANY_WAKES	64
 
 static inline void relax(void)
 {
@@ -147,6 +148,17 @@ static bool is_expired(struct ipcchan_patience *p)
 }
 
 /*
+ * A peer that changes its words all the time must not keep us busy, nor deaf to
+ * signals: after many wakes for nothing, a millisecond's rest.
+ */
+static int nap(void)
+{
+	struct timespec rest = { .tv_nsec = 1000000 };
+
+	return nanosleep(&rest, NULL) && errno == EINTR ? -EINTR : 0;
+}
+
+/*
  * Sleeps until there may be something to do: 0, try again. After a time-out
  * there is one more try; the error comes when that has failed too.
  */
@@ -161,6 +173,8 @@ int ipcchan_sleep(struct ipcchan_port *port, struct ipcchan_patience *p,
 		return -ETIMEDOUT;
 	wait->deadline_ns = p->timeout_ns < 0 ? IPCCHAN_WAIT_FOREVER : p->deadline_ns;
 	rc = call_wait(port, wait);
+	if (!rc && ++p->wakes % MANY_WAKES == 0)
+		return nap();
 	if (rc != -ETIMEDOUT)
 		return rc;
 	p->expired = true;

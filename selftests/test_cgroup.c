@@ -40,7 +40,9 @@ static long long group_read(const char *group, const char *file, const char *key
 		return -1;
 	if (key) {
 		at = strstr(text, key);
-		at = at ? at + strlen(key) : text;
+		if (!at)
+			return -1;
+		at += strlen(key);
 	}
 	return strtoll(at, NULL, 10);
 }

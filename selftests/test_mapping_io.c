@@ -136,6 +136,7 @@ TEST_F_TIMEOUT(mapping_io, no_call_leaves_a_result_in_it, LIMIT)
 	EXPECT_EQ(errno, EFAULT);
 	EXPECT_EQ(syscall(SYS_pipe2, at, 0), -1);
 	EXPECT_EQ(errno, EFAULT);
+	errno = 0;
 	EXPECT_EQ(syscall(SYS_futex, at, FUTEX_LOCK_PI, 0, NULL, NULL, 0), -1);
 	EXPECT_NE(errno, 0);
 	EXPECT_EQ(syscall(SYS_futex, self->s.mine.own, FUTEX_WAKE_OP, 1, 1, at,

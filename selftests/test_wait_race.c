@@ -7,7 +7,7 @@
  * woken by the clock has lost his wake-up. What breaks these: looking before
  * arming, in wait or poll; disarming where others sleep; a kick that disarms and
  * wakes nobody. A barrier taken out need not show here: for that there are the
- * models of Documentation/protocol.md.
+ * models Documentation/protocol.md speaks of.
  */
 #include <errno.h>
 #include <poll.h>

@@ -89,7 +89,10 @@ def kvm_works(kernel):
     path = f"{paths.CACHE}/kvm/{hashlib.sha256(what.encode()).hexdigest()[:16]}"
     try:
         with open(path, encoding="ascii") as file:
-            return file.read() == "yes"
+            known = file.read()
+        # a "no" may only say that the machine was busy: ask again in an hour
+        if known == "yes" or time.time() - os.path.getmtime(path) < 3600:
+            return known == "yes"
     except OSError:
         pass
     works = probe(kernel)

@@ -28,7 +28,7 @@ int streams_guard(void)
 /* Has all that was printed been written? An exit code. */
 int streams_finish(const char *program)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	if (fflush(stdout) == 0 && !ferror(stdout) && close(STDOUT_FILENO) == 0)
 		return EXIT_OK;
 	fprintf(stderr, "%s: cannot write standard output: %s\n", program, strerror(errno));
 	return EXIT_REFUSED;

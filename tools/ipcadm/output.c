@@ -184,14 +184,15 @@ static json_t *json_document(const struct field_table *table, const struct answe
 int output_json(const struct field_table *table, const struct answers *answers)
 {
 	json_t *document = json_document(table, answers);
+	bool error;
 
 	if (!document)
 		return refusal("cannot make the JSON document: out of memory");
-	/* What cannot be written is found at the end. */
-	json_dumpf(document, stdout, JSON_INDENT(2));
+	/* What cannot be written is found at the end: this is about memory. */
+	error = json_dumpf(document, stdout, JSON_INDENT(2)) && !ferror(stdout);
 	putchar('\n');
 	json_decref(document);
-	return EXIT_OK;
+	return error ? refusal("cannot print the JSON document: out of memory") : EXIT_OK;
 }
 
 /* Text */
@@ -362,10 +363,11 @@ int output_list(const struct field_table *table, const struct answers *answers)
 		scols_unref_table(lines);
 		return refusal("cannot make the table: %s", strerror(-error));
 	}
-	/* What cannot be written is found at the end. */
-	scols_print_table(lines);
+	/* What cannot be written is found at the end: this is about memory. */
+	error = scols_print_table(lines);
 	scols_unref_table(lines);
-	return EXIT_OK;
+	return error && !ferror(stdout) ? refusal("cannot print the table: %s", strerror(-error)) :
+					  EXIT_OK;
 }
 
 static int print_detail(void *arg, const struct field *outer, const struct field *field,
