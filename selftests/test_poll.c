@@ -199,6 +199,28 @@ TEST_F_TIMEOUT(poll, an_edge_for_each_kick, LIMIT)
 	close(set);
 }
 
+/*
+ * A sender gives up though receivers moved on between what it has seen and its
+ * look: what it leaves is older than what the look found, so the set must ask
+ * again. Breaks it: a look that finds something and rouses nobody.
+ */
+TEST_F_TIMEOUT(poll, an_edge_for_a_look_that_finds, LIMIT)
+{
+	uint32_t events = 0;
+	int set;
+
+	publish_and_kick(self->tx);
+	ASSERT_EQ(-ETIMEDOUT, block(self->tx));
+	set = make_set(self->tx, EPOLLOUT | EPOLLET);
+	EXPECT_EQ(0, ask_set(set, 0));
+	see(self->tx, &self->seen);
+	pair_change(&self->pair, IPCCHAN_WAIT_SEND);
+	EXPECT_EQ(0, wait_seen(self->tx, &self->seen, IPCCHAN_WAIT_SEND, 0, 0, &events));
+	EXPECT_EQ(IPCCHAN_WAIT_SEND, events);
+	EXPECT_EQ(EPOLLOUT, ask_set(set, 0));
+	close(set);
+}
+
 TEST_F_TIMEOUT(poll, one_shot, LIMIT)
 {
 	struct epoll_event again = { .events = EPOLLIN | EPOLLONESHOT };
