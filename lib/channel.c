@@ -143,21 +143,29 @@ int ipcchan_create(const char *name, const struct ipcchan_options *options,
 	return rc;
 }
 
+/* A call on a file of its own; @what it was to do, for the text. */
+static int call_once(unsigned long number, void *request, struct ipcchan_error *error,
+		     const char *what)
+{
+	int fd = ipcchan_open_device(error);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = ipcchan_device_call(fd, number, request);
+	ipcchan_device_close(fd);
+	return rc ? ipcchan_fail_call(error, rc, what) : 0;
+}
+
 int ipcchan_delete(const char *name, struct ipcchan_error *error)
 {
 	struct ipcchan_delete delete = { .size = sizeof(delete) };
 	int rc = ipcchan_take_name(delete.name, name, error);
-	int fd;
 
 	if (rc)
 		return rc;
-	fd = ipcchan_open_device(error);
-	if (fd < 0)
-		return fd;
 	delete.why = ipcchan_why(error, &delete.why_len);
-	rc = ipcchan_device_call(fd, IPCCHAN_IOC_DELETE, &delete);
-	ipcchan_device_close(fd);
-	return rc ? ipcchan_fail_call(error, rc, "cannot delete the channel") : 0;
+	return call_once(IPCCHAN_IOC_DELETE, &delete, error, "cannot delete the channel");
 }
 
 static void describe(struct ipcchan_info *info, const struct ipcchan_lookup *lookup)
@@ -183,18 +191,13 @@ int ipcchan_lookup(const char *name, struct ipcchan_info *info, struct ipcchan_e
 	struct ipcchan_lookup lookup = { .size = sizeof(lookup) };
 	struct ipcchan_info found;
 	int rc = ipcchan_take_name(lookup.name, name, error);
-	int fd;
 
 	if (rc)
 		return rc;
-	fd = ipcchan_open_device(error);
-	if (fd < 0)
-		return fd;
 	lookup.why = ipcchan_why(error, &lookup.why_len);
-	rc = ipcchan_device_call(fd, IPCCHAN_IOC_LOOKUP, &lookup);
-	ipcchan_device_close(fd);
+	rc = call_once(IPCCHAN_IOC_LOOKUP, &lookup, error, "cannot look the channel up");
 	if (rc)
-		return ipcchan_fail_call(error, rc, "cannot look the channel up");
+		return rc;
 	describe(&found, &lookup);
 	rc = ipcchan_give_struct(info, MIN_INFO, &found, sizeof(found));
 	return rc ? ipcchan_fail(error, rc, "info: its size is not set") : 0;
