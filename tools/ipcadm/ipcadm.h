@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "../common/complain.h"
 #include "../common/streams.h"
 
 #define PROGRAM "ipcadm"
@@ -22,9 +23,5 @@ typedef int command_fn(int argc, char **argv, const struct options *options);
 
 command_fn channel_add, channel_show, channel_del;
 command_fn port_show, port_evict;
-
-/* Prints a fault; both return the exit code that goes with it. */
-int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-int refusal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* ipcadm: manages channels and ports. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,34 +76,7 @@ static const char options_help[] =
 	"Exit codes: 0 done; 1 the command line is wrong; 2 the kernel refused (its words\n"
 	"are shown), the module is not loaded, or the output could not be written.\n";
 
-/* In one piece, since many of us may complain at once. */
-static void complain(const char *format, va_list args)
-{
-	char text[1024];
-
-	vsnprintf(text, sizeof(text), format, args);
-	fprintf(stderr, PROGRAM ": %s\n", text);
-}
-
-int usage_error(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	complain(format, args);
-	va_end(args);
-	return EXIT_USAGE;
-}
-
-int refusal(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	complain(format, args);
-	va_end(args);
-	return EXIT_REFUSED;
-}
+const char program[] = PROGRAM;
 
 static void print_commands(FILE *to, const char *object)
 {

@@ -8,6 +8,7 @@
 
 #include <ipcchan.h>
 
+#include "../common/complain.h"
 #include "../common/streams.h"
 
 #define PROGRAM "ipccat"
@@ -25,9 +26,5 @@ struct options {
 /* Both return an exit code and have printed what was wrong. */
 int cat_send(struct ipcchan_port *port, const struct options *options);
 int cat_receive(struct ipcchan_port *port, const struct options *options);
-
-/* Prints a fault; both return the exit code that goes with it. */
-int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-int failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

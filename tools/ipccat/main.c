@@ -2,7 +2,6 @@
 /* ipccat: channels in a shell pipeline. */
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,34 +64,7 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-/* In one piece, since many of us may complain at once. */
-static void complain(const char *format, va_list args)
-{
-	char text[1024];
-
-	vsnprintf(text, sizeof(text), format, args);
-	fprintf(stderr, PROGRAM ": %s\n", text);
-}
-
-int usage_error(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	complain(format, args);
-	va_end(args);
-	return EXIT_USAGE;
-}
-
-int failure(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	complain(format, args);
-	va_end(args);
-	return EXIT_REFUSED;
-}
+const char program[] = PROGRAM;
 
 static int take_number(const char *option, const char *word, uint64_t most, uint32_t *value)
 {
@@ -181,9 +153,9 @@ static int open_port(const struct command *command, const struct options *option
 	how.mode = options->mode;
 	error = ipcchan_open(port, options->name, command->role, &how, &why);
 	if (error == -ENODEV)
-		return failure("the ipcchan module is not loaded");
+		return refusal("the ipcchan module is not loaded");
 	if (error)
-		return failure("%s: %s", options->name,
+		return refusal("%s: %s", options->name,
 			       *why.text ? why.text : ipcchan_strerror(error));
 	return EXIT_OK;
 }

@@ -89,7 +89,7 @@ static int next(struct ipcchan_port *port, struct output *output,
 
 static int write_failure(void)
 {
-	return failure("cannot write standard output: %s", strerror(errno));
+	return refusal("cannot write standard output: %s", strerror(errno));
 }
 
 static int receive_all(struct ipcchan_port *port, struct output *output,
@@ -116,9 +116,9 @@ static int receive_all(struct ipcchan_port *port, struct output *output,
 	if (error == -EPIPE)
 		return EXIT_OK;
 	if (error == -EPROTO)
-		return failure("%s: the sender in slot %u: %s", options->name,
+		return refusal("%s: the sender in slot %u: %s", options->name,
 			       ipcchan_port_culprit(port), ipcchan_strerror(error));
-	return failure("%s: %s", options->name, ipcchan_strerror(error));
+	return refusal("%s: %s", options->name, ipcchan_strerror(error));
 }
 
 int cat_receive(struct ipcchan_port *port, const struct options *options)

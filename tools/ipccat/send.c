@@ -31,8 +31,8 @@ struct buffer {
 static int fail(const struct sending *sending, int error)
 {
 	if (error == -EPIPE)
-		return failure("%s: the last receiver has left before all was sent", sending->name);
-	return failure("%s: %s", sending->name, ipcchan_strerror(error));
+		return refusal("%s: the last receiver has left before all was sent", sending->name);
+	return refusal("%s: %s", sending->name, ipcchan_strerror(error));
 }
 
 static uint64_t minimum(uint64_t a, uint64_t b)
@@ -107,7 +107,7 @@ static int read_failure(const struct sending *sending, int error)
 {
 	if (error)
 		return fail(sending, error);
-	return failure("cannot read standard input: %s", strerror(errno));
+	return refusal("cannot read standard input: %s", strerror(errno));
 }
 
 /* One chunk, read to where it is sent from; @end is set at the end. */
@@ -152,7 +152,7 @@ static int send_line(struct sending *sending, const char *line, size_t length)
 	int error;
 
 	if (length > sending->max_message)
-		return failure("%s: line %llu is longer than max-message, %llu bytes",
+		return refusal("%s: line %llu is longer than max-message, %llu bytes",
 			       sending->name, (unsigned long long)sending->messages + 1,
 			       (unsigned long long)sending->max_message);
 	do {
@@ -213,7 +213,7 @@ static int send_lines_from(struct sending *sending, struct buffer *buffer)
 
 	for (;;) {
 		if (make_room(buffer))
-			return failure("out of memory for line %llu",
+			return refusal("out of memory for line %llu",
 				       (unsigned long long)sending->messages + 1);
 		got = read_some(sending, buffer->data + buffer->end, buffer->size - buffer->end,
 				&error);
