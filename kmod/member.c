@@ -234,7 +234,7 @@ static void leave(struct ipcchan_port *port, bool drain)
 static void mourn(struct ipcchan_channel *chan)
 {
 	spin_lock(&chan->lock);
-	smp_mb();	/* N: the roster, then who sleeps */
+	smp_mb();	/* N, pairs with C and E: the roster, then who sleeps */
 	ipcchan_wake_changed(chan);
 	spin_unlock(&chan->lock);
 }

@@ -63,7 +63,7 @@ static void wake(struct ipcchan_port *port, const struct ipcchan_source *s, uint
 	uint64_t bit = 1ull << s->slot;
 	uint64_t await;
 
-	ipcchan_barrier();	/* E, pairs with F */
+	ipcchan_barrier();	/* E, pairs with F and N */
 	if (!(ipcchan_load_acquire(&port->roster->sleeping_senders) & bit))
 		return;
 	await = ipcchan_load(&port->senders[s->slot].await);

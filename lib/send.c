@@ -216,8 +216,8 @@ static int publish(struct ipcchan_port *port, struct ipcchan_desc *desc, size_t 
 	ipcchan_store(&tx->outbox->bytes, tx->bytes);
 	tx->head++;
 	ipcchan_store_release(&desc->seq, tx->head);		/* A, pairs with B */
-	ipcchan_store_release(&tx->outbox->head, tx->head);	/* L, pairs with K */
-	ipcchan_barrier();					/* C, pairs with D and K */
+	ipcchan_store_release(&tx->outbox->head, tx->head);	/* L, pairs with L in the kernel */
+	ipcchan_barrier();					/* C, pairs with D, K and N */
 	sleeping = ipcchan_load(&port->roster->sleeping_receivers) &
 		   ipcchan_slots_mask(port->geometry.receivers);
 	if (sleeping)
