@@ -1,50 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Channels: creation, deletion, lifetime. */
 #include <linux/cred.h>
-#include <linux/log2.h>
+#include <linux/ktime.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
 #include "channel.h"
+#include "geometry.h"
 #include "names.h"
 #include "port.h"
 #include "rights.h"
 #include "roster.h"
+#include "stall.h"
 
 /* Sequences of a new channel begin here; a test begins near the end. */
 static unsigned long long first_sequence = 65536;
 module_param(first_sequence, ullong, 0600);
 MODULE_PARM_DESC(first_sequence, "count at which a new channel's sequences begin");
 
-/* Zeros become the defaults. */
-static int set_geometry(struct ipcchan_geometry *g, struct ipcchan_why *why)
-{
-	g->depth = g->depth ?: IPCCHAN_DEFAULT_DEPTH;
-	g->senders = g->senders ?: IPCCHAN_DEFAULT_SLOTS;
-	g->receivers = g->receivers ?: IPCCHAN_DEFAULT_SLOTS;
-	g->holds = g->holds ?: IPCCHAN_DEFAULT_HOLDS;
-	g->arena = g->arena ?: IPCCHAN_DEFAULT_ARENA;
-
-	if (!is_power_of_2(g->depth) || g->depth > IPCCHAN_MAX_DEPTH)
-		return ipcchan_refuse(why, -EINVAL,
-				      "depth is not a power of two from 1 to 65536");
-	if (g->senders > IPCCHAN_MAX_SLOTS)
-		return ipcchan_refuse(why, -EINVAL, "more than 64 senders");
-	if (g->receivers > IPCCHAN_MAX_SLOTS)
-		return ipcchan_refuse(why, -EINVAL, "more than 64 receivers");
-	if (g->holds > IPCCHAN_MAX_HOLDS)
-		return ipcchan_refuse(why, -EINVAL, "more than 1024 holds");
-	if (g->arena < IPCCHAN_MIN_ARENA || g->arena > IPCCHAN_MAX_ARENA)
-		return ipcchan_refuse(why, -EINVAL,
-				      "the arena is not from 4096 bytes to 1 GiB");
-	g->arena = ipcchan_round_up(g->arena, PAGE_SIZE);
-	g->max_message = g->max_message ?: g->arena;
-	if (g->max_message > g->arena)
-		return ipcchan_refuse(why, -EINVAL,
-				      "max-message is larger than the arena");
-	return 0;
-}
+#define STALL_LEAST	NSEC_PER_MSEC
+#define STALL_MOST	(3600ull * NSEC_PER_SEC)
 
 static int check_name(const char *name, struct ipcchan_why *why)
 {
@@ -57,6 +33,39 @@ static int check_name(const char *name, struct ipcchan_why *why)
 	return 0;
 }
 
+/*
+ * ipcchan_channel_check_label() - is it one, or none?
+ *
+ * -EINVAL. The same for who creates and who attaches.
+ */
+int ipcchan_channel_check_label(const char *label, struct ipcchan_why *why)
+{
+	const char *p;
+
+	if (strnlen(label, IPCCHAN_LABEL_SIZE) == IPCCHAN_LABEL_SIZE)
+		return ipcchan_refuse(why, -EINVAL,
+				      "the label is longer than 63 characters");
+	for (p = label; *p; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			return ipcchan_refuse(why, -EINVAL,
+					      "a label is printable ASCII");
+	return 0;
+}
+
+static int check_stall(const struct ipcchan_create *args,
+		       struct ipcchan_why *why)
+{
+	if (!args->stall_ns)
+		return 0;
+	if (args->overflow != IPCCHAN_OVERFLOW_BLOCK)
+		return ipcchan_refuse(why, -EINVAL,
+				      "stall is for overflow block: else no sender waits");
+	if (args->stall_ns < STALL_LEAST || args->stall_ns > STALL_MOST)
+		return ipcchan_refuse(why, -EINVAL,
+				      "stall is not from a millisecond to an hour");
+	return 0;
+}
+
 static int check_later(const struct ipcchan_create *args,
 		       struct ipcchan_why *why)
 {
@@ -64,18 +73,6 @@ static int check_later(const struct ipcchan_create *args,
 	    args->type == IPCCHAN_TYPE_SERVICE)
 		return ipcchan_refuse(why, -EOPNOTSUPP,
 				      "only channels of type topic are supported yet");
-	if (args->overflow == IPCCHAN_OVERFLOW_DROP_OLDEST)
-		return ipcchan_refuse(why, -EOPNOTSUPP,
-				      "only overflow block is supported yet");
-	if (args->history)
-		return ipcchan_refuse(why, -EOPNOTSUPP,
-				      "history is not supported yet");
-	if (args->stall_ns)
-		return ipcchan_refuse(why, -EOPNOTSUPP,
-				      "stall is not supported yet");
-	if (args->label[0])
-		return ipcchan_refuse(why, -EOPNOTSUPP,
-				      "type labels are not supported yet");
 	return 0;
 }
 
@@ -93,7 +90,9 @@ static int check(const struct ipcchan_create *args, struct ipcchan_why *why)
 				      "mode has bits other than r (4) and w (2)");
 	if (args->reserved)
 		return ipcchan_refuse(why, -EINVAL, "reserved is not zero");
-	return check_name(args->name, why) ?: check_later(args, why);
+	return check_name(args->name, why) ?:
+	       ipcchan_channel_check_label(args->label, why) ?:
+	       check_later(args, why) ?: check_stall(args, why);
 }
 
 /* Owner and group: the caller's own, or by privilege another's. */
@@ -156,23 +155,41 @@ static struct ipcchan_channel *destroy(struct ipcchan_channel *chan)
 	return NULL;
 }
 
-/* All that can fail; nobody sees the channel yet. */
-static int build(struct ipcchan_channel *chan, const struct ipcchan_create *args,
-		 struct ipcchan_why *why)
+/* What it is, from what was asked for. */
+static int define(struct ipcchan_channel *chan, const struct ipcchan_create *args,
+		  struct ipcchan_why *why)
 {
+	struct ipcchan_policy policy = {
+		.overflow = args->overflow,
+		.history = args->history,
+	};
 	int err;
 
 	strscpy(chan->name, args->name, sizeof(chan->name));
+	strscpy(chan->label, args->label, sizeof(chan->label));
 	chan->type = args->type;
 	chan->overflow = args->overflow;
+	chan->history = args->history;
+	chan->stall_ns = args->stall_ns;
 	chan->flags = args->flags;
 	chan->mode = args->mode;
 	chan->geometry = args->geometry;
 
-	err = set_geometry(&chan->geometry, why) ?: set_owner(chan, args, why);
+	err = ipcchan_geometry_settle(&chan->geometry, &policy, why) ?:
+	      set_owner(chan, args, why);
+	if (!err)
+		ipcchan_layout(&chan->layout, &chan->geometry, PAGE_SIZE);
+	return err;
+}
+
+/* All that can fail; nobody sees the channel yet. */
+static int build(struct ipcchan_channel *chan, const struct ipcchan_create *args,
+		 struct ipcchan_why *why)
+{
+	int err = define(chan, args, why);
+
 	if (err)
 		return err;
-	ipcchan_layout(&chan->layout, &chan->geometry, PAGE_SIZE);
 	chan->account = ipcchan_account_get();
 	if (!chan->account || alloc_slots(chan))
 		return ipcchan_refuse(why, -ENOMEM,
@@ -211,6 +228,7 @@ int ipcchan_channel_create(struct ipcchan_net *in,
 	mutex_init(&chan->mutex);
 	spin_lock_init(&chan->lock);
 	INIT_LIST_HEAD(&chan->ports);
+	ipcchan_stall_init(chan);
 	chan->net = in;
 
 	err = build(chan, args, why);
@@ -254,6 +272,7 @@ void ipcchan_channel_retire(struct ipcchan_channel *chan)
 {
 	lockdep_assert_held(&chan->mutex);
 	chan->state = IPCCHAN_CHANNEL_GONE;
+	ipcchan_stall_end(chan);
 	ipcchan_uncharge(chan->account, &chan->net->usage, IPCCHAN_CHANNELS, 1);
 	ipcchan_names_remove(chan);
 }

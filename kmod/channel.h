@@ -28,6 +28,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
+#include <linux/workqueue.h>
 
 #include <linux/ipcchan.h>
 #include <linux/ipcchan_ring.h>
@@ -44,15 +45,9 @@ enum ipcchan_channel_state {
 	IPCCHAN_CHANNEL_GONE,
 };
 
-/* Why a port goes: an evicted sender's messages go with it. */
-enum ipcchan_reason {
-	IPCCHAN_REASON_CLOSED,
-	IPCCHAN_REASON_EVICTED,
-};
-
 /*
- * A sender's slot. @holder is changed with the mutex, the rest with the
- * spinlock too. The port is gone while the slot is DRAINING; the outbox is
+ * A sender's slot. @holder and @past are changed with the mutex, the rest with
+ * the spinlock too. The port is gone while the slot is DRAINING; the outbox is
  * what windows show in this place.
  */
 struct ipcchan_sender_slot {
@@ -64,6 +59,9 @@ struct ipcchan_sender_slot {
 	u64 base;
 	u64 next_base;
 	u64 since_ns;
+	u64 past;		/* published by all who gave the slot up */
+	u64 left;		/* DRAINING: a number that grows with each */
+	bool retired;		/* DRAINING: it goes when nothing is held */
 	struct ipcchan_identity identity;	/* ACTIVE and DRAINING */
 };
 
@@ -86,6 +84,9 @@ struct ipcchan_channel {
 	u32 mode;
 	kuid_t uid;
 	kgid_t gid;
+	u32 history;
+	u64 stall_ns;
+	char label[IPCCHAN_LABEL_SIZE];
 	struct ipcchan_geometry geometry;
 	struct ipcchan_layout layout;
 	struct ipcchan_region *roster;
@@ -100,6 +101,7 @@ struct ipcchan_channel {
 	u32 nr_ports;
 	u32 last_port_id;
 	bool used;		/* had an ACTIVE port: may end with its last */
+	u64 departures;		/* of senders that left something to read */
 
 	/* protected by mutex and lock for writing, by either for reading */
 	spinlock_t lock;
@@ -108,11 +110,15 @@ struct ipcchan_channel {
 	u64 sender_generation;
 	u64 receiver_generation;
 	bool ended;		/* being deleted: the roster says so */
-	u64 draining;		/* sender slots, a bit each */
+	u64 draining;		/* sender slots to be emptied once read, a bit each */
 	u64 sleeping_receivers;	/* the roster's words */
 	u64 sleeping_senders;
 	u32 nr_senders;		/* ACTIVE */
 	u32 nr_receivers;
+
+	/* stall.c's; a pending look has a reference */
+	struct delayed_work stall_work;
+	bool watched;		/* protected by lock: a look is pending */
 };
 
 int ipcchan_channel_create(struct ipcchan_net *in,
@@ -120,6 +126,8 @@ int ipcchan_channel_create(struct ipcchan_net *in,
 			   struct ipcchan_why *why);
 void ipcchan_channel_delete(struct ipcchan_channel *chan);
 void ipcchan_channel_retire(struct ipcchan_channel *chan);
+
+int ipcchan_channel_check_label(const char *label, struct ipcchan_why *why);
 
 struct ipcchan_channel *ipcchan_channel_find(struct ipcchan_net *in,
 					     const char *name,
@@ -131,6 +139,17 @@ ipcchan_channel_ref(struct ipcchan_channel *chan)
 {
 	kref_get(&chan->ref);
 	return chan;
+}
+
+/* Does what senders leave behind stay for who comes late? */
+static inline bool ipcchan_channel_keeps(const struct ipcchan_channel *chan)
+{
+	return chan->flags & IPCCHAN_CREATE_PERSISTENT && chan->history;
+}
+
+static inline bool ipcchan_channel_drops(const struct ipcchan_channel *chan)
+{
+	return chan->overflow == IPCCHAN_OVERFLOW_DROP_OLDEST;
 }
 
 #endif

@@ -39,6 +39,7 @@ struct op {
 	u32 size;		/* today's; also the least so far */
 	u32 why;		/* offset of @why, @why_len follows; 0: none */
 	bool port;		/* for a port only */
+	bool gone;		/* even if that is GONE */
 	bool out;		/* gives results back in its argument */
 	int (*run)(struct call *call);
 };
@@ -58,7 +59,9 @@ static int query(struct call *call)
 	if (q->flags)
 		return -EINVAL;
 	q->size = sizeof(*q);
-	q->features = IPCCHAN_FEATURE_TOPIC;
+	q->features = IPCCHAN_FEATURE_TOPIC | IPCCHAN_FEATURE_DROP_OLDEST |
+		      IPCCHAN_FEATURE_HISTORY | IPCCHAN_FEATURE_STALL |
+		      IPCCHAN_FEATURE_LABEL | IPCCHAN_FEATURE_THRESHOLD;
 	q->create_flags = IPCCHAN_CREATE_PERSISTENT;
 	q->attach_flags = IPCCHAN_ATTACH_OWNER;
 	q->wait_flags = IPCCHAN_WAIT_RECEIVE | IPCCHAN_WAIT_SEND |
@@ -77,6 +80,9 @@ static void describe(struct ipcchan_channel *chan, struct ipcchan_lookup *l)
 	l->flags = chan->flags;
 	l->type = chan->type;
 	l->overflow = chan->overflow;
+	l->history = chan->history;
+	l->stall_ns = chan->stall_ns;
+	memcpy(l->label, chan->label, sizeof(l->label));
 	l->geometry = chan->geometry;
 	l->mode = chan->mode;
 	l->uid = from_kuid_munged(current_user_ns(), chan->uid);
@@ -95,8 +101,6 @@ static int lookup(struct call *call)
 
 	if (l->flags)
 		return ipcchan_refuse(&call->why, -EINVAL, "unknown flags");
-	if (l->reserved)
-		return ipcchan_refuse(&call->why, -EINVAL, "reserved is not zero");
 	chan = ipcchan_channel_find(call->f->in, l->name, &call->why);
 	if (IS_ERR(chan))
 		return PTR_ERR(chan);
@@ -181,10 +185,6 @@ static int wait(struct call *call)
 	struct ipcchan_port *port = call->f->port;
 	u64 progress[IPCCHAN_MAX_SLOTS];
 
-	if (w->ports || w->nr_ports)
-		return -EOPNOTSUPP;
-	if (w->reserved)
-		return -EINVAL;
 	if (w->flags & IPCCHAN_WAIT_SEND) {
 		if (w->nr_progress != port->chan->geometry.receivers)
 			return -EINVAL;
@@ -199,7 +199,7 @@ static int wait(struct call *call)
 
 static int peer(struct call *call)
 {
-	if (call->arg.peer.flags || call->arg.peer.reserved)
+	if (call->arg.peer.flags)
 		return -EINVAL;
 	return ipcchan_port_peer(call->f->port, &call->arg.peer);
 }
@@ -217,7 +217,7 @@ static const struct op ops[] = {
 	OP(IPCCHAN_IOC_ATTACH, attach, WHY(attach)),
 	OP(IPCCHAN_IOC_KICK, kick, .port = true),
 	OP(IPCCHAN_IOC_WAIT, wait, .port = true, .out = true),
-	OP(IPCCHAN_IOC_PEER, peer, .port = true, .out = true),
+	OP(IPCCHAN_IOC_PEER, peer, .port = true, .gone = true, .out = true),
 };
 
 static const struct op *find_op(unsigned int cmd)
@@ -247,11 +247,12 @@ static int copy_why(const struct call *call, u32 offset)
 	return 0;
 }
 
-static int check_port(const struct call *call)
+static int check_port(const struct call *call, bool gone)
 {
 	const struct ipcchan_port *port = ipcchan_file_port(call->f);
+	int err = port ? ipcchan_port_usable(port) : -ENOTCONN;
 
-	return port ? ipcchan_port_usable(port) : -ENOTCONN;
+	return gone && err == -ESHUTDOWN ? 0 : err;
 }
 
 static int run(struct call *call, const struct op *op)
@@ -267,7 +268,7 @@ static int run(struct call *call, const struct op *op)
 	err = copy_struct_from_user(&call->arg, op->size, call->user,
 				    call->user_size);
 	if (!err && op->port)
-		err = check_port(call);
+		err = check_port(call, op->gone);
 	if (err)
 		return err;
 	err = op->run(call);

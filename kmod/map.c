@@ -134,8 +134,11 @@ static struct ipcchan_region *shown(struct ipcchan_port *port, u64 offset,
 	return shown_outbox(port, offset - l->window_outboxes, inside);
 }
 
-/* The page the window shows at @offset now, with a reference. */
-static struct page *shown_page(struct ipcchan_port *port, u64 offset)
+/*
+ * The page the window shows at @offset now, with a reference; NULL: nothing,
+ * and there is no page of zeros yet.
+ */
+static struct page *look(struct ipcchan_port *port, u64 offset)
 {
 	struct ipcchan_region *region;
 	struct page *page;
@@ -143,9 +146,33 @@ static struct page *shown_page(struct ipcchan_port *port, u64 offset)
 
 	spin_lock(&port->chan->lock);
 	region = shown(port, offset, &inside);
-	page = region ? region->pages[inside >> PAGE_SHIFT] : port->nothing;
-	get_page(page);
+	page = region ? region->pages[inside >> PAGE_SHIFT] :
+			READ_ONCE(port->nothing);
+	if (page)
+		get_page(page);
 	spin_unlock(&port->chan->lock);
+	return page;
+}
+
+/*
+ * The page of zeros is made when first shown: most ports need none. A fault in
+ * mid-message may not fail, so this allocation does not: it is one page a port.
+ */
+static void make_nothing(struct ipcchan_port *port)
+{
+	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO |
+				       __GFP_NOFAIL);
+
+	if (cmpxchg(&port->nothing, NULL, page))
+		put_page(page);
+}
+
+static struct page *shown_page(struct ipcchan_port *port, u64 offset)
+{
+	struct page *page;
+
+	while (!(page = look(port, offset)))
+		make_nothing(port);
 	return page;
 }
 
@@ -262,11 +289,23 @@ int ipcchan_map(struct ipcchan_port *port, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* As ipcchan_region_settle(), for places where the port was shown nothing. */
+/*
+ * As ipcchan_region_settle(), for places where the port was shown nothing.
+ *
+ * If there is no page of zeros there is nothing to wait for: a fault hands it on
+ * only if its second look, under the channel's lock, found that nothing is
+ * shown. Had that look come before the change, which was made under that lock,
+ * the page would have been there before it too, and be seen here; one that
+ * comes after the change finds what is shown now.
+ */
 static void settle_nothing(struct ipcchan_port *port)
 {
-	lock_page(port->nothing);
-	unlock_page(port->nothing);
+	struct page *page = READ_ONCE(port->nothing);
+
+	if (!page)
+		return;
+	lock_page(page);
+	unlock_page(page);
 }
 
 /*

@@ -13,6 +13,7 @@
 #include "port.h"
 #include "ring.h"
 #include "roster.h"
+#include "slot.h"
 #include "wait.h"
 
 static void join_receiver(struct ipcchan_port *port)
@@ -108,70 +109,6 @@ unlock:
 	return err;
 }
 
-/* The slot shows nothing from now on; give back what it showed. */
-static struct ipcchan_region *hide_outbox(struct ipcchan_channel *chan, u32 slot)
-{
-	struct ipcchan_sender_slot *s = &chan->senders[slot];
-	struct ipcchan_region *outbox = s->outbox;
-
-	lockdep_assert_held(&chan->lock);
-	s->outbox = NULL;
-	s->port = NULL;
-	s->state = IPCCHAN_SLOT_EMPTY;
-	chan->draining &= ~BIT_ULL(slot);
-	ipcchan_roster_sender(chan, slot, s->state, 0, 0);
-	return outbox;
-}
-
-/* With the windows emptied: the slot can have another sender. */
-static void vacate_outbox(struct ipcchan_channel *chan, u32 slot,
-			  struct ipcchan_region *outbox)
-{
-	struct ipcchan_sender_slot *s = &chan->senders[slot];
-
-	s->next_base = ipcchan_ring_next_base(chan, slot);
-	ipcchan_identity_clear(&s->identity);
-	ipcchan_region_put(outbox);
-}
-
-static void empty_sender_slot(struct ipcchan_channel *chan, u32 slot)
-{
-	struct ipcchan_region *outbox;
-
-	spin_lock(&chan->lock);
-	outbox = hide_outbox(chan, slot);
-	ipcchan_wake_changed(chan);
-	spin_unlock(&chan->lock);
-
-	ipcchan_map_outbox_changed(chan, slot, outbox);
-	vacate_outbox(chan, slot, outbox);
-}
-
-/* Nobody is attached who could remember a sequence: used-up slots begin anew. */
-static void forget_sequences(struct ipcchan_channel *chan)
-{
-	u32 i;
-
-	for (i = 0; i < chan->geometry.senders; i++)
-		if (chan->senders[i].state == IPCCHAN_SLOT_EMPTY &&
-		    ipcchan_seq_limit(i) - chan->senders[i].next_base <=
-		    2ull * chan->geometry.depth)
-			chan->senders[i].next_base =
-				((u64)i << IPCCHAN_SEQ_SLOT_SHIFT) | 1;
-}
-
-static void reap_locked(struct ipcchan_channel *chan)
-{
-	u32 i;
-
-	lockdep_assert_held(&chan->mutex);
-	for (i = 0; i < chan->geometry.senders && chan->draining; i++) {
-		if (chan->draining & BIT_ULL(i) && !ipcchan_ring_unread(chan, i))
-			empty_sender_slot(chan, i);
-		cond_resched();
-	}
-}
-
 /* A sender leaves; its messages stay readable unless it could change them. */
 static void leave_sender(struct ipcchan_port *port, bool drain)
 {
@@ -182,15 +119,10 @@ static void leave_sender(struct ipcchan_port *port, bool drain)
 	if (port->state != IPCCHAN_PORT_ACTIVE)
 		return;
 	chan->nr_senders--;
-	if (!drain) {
-		/* the port's own reference keeps the region */
-		ipcchan_region_put(hide_outbox(chan, port->sender_slot));
-		return;
-	}
-	s->port = NULL;
-	s->state = IPCCHAN_SLOT_DRAINING;
-	chan->draining |= BIT_ULL(port->sender_slot);
-	ipcchan_roster_sender(chan, port->sender_slot, s->state, port->id, s->base);
+	if (drain)
+		ipcchan_slot_drain(chan, port->sender_slot);
+	else	/* the port's own reference keeps the region */
+		ipcchan_region_put(ipcchan_slot_hide(chan, port->sender_slot));
 }
 
 static void leave_receiver(struct ipcchan_port *port)
@@ -210,7 +142,8 @@ static void leave_receiver(struct ipcchan_port *port)
 }
 
 /* First: off the slots and the roster. */
-static void leave(struct ipcchan_port *port, bool drain)
+static void leave(struct ipcchan_port *port, enum ipcchan_reason reason,
+		  bool drain)
 {
 	struct ipcchan_channel *chan = port->chan;
 
@@ -220,6 +153,7 @@ static void leave(struct ipcchan_port *port, bool drain)
 		leave_sender(port, drain);
 	if (port->roles & IPCCHAN_RECEIVE)
 		leave_receiver(port);
+	port->reason = reason;
 	WRITE_ONCE(port->state, IPCCHAN_PORT_GONE);
 	spin_unlock(&chan->lock);
 
@@ -234,7 +168,7 @@ static void leave(struct ipcchan_port *port, bool drain)
 static void mourn(struct ipcchan_channel *chan)
 {
 	spin_lock(&chan->lock);
-	smp_mb();	/* N, pairs with C and E: the roster, then who sleeps */
+	smp_mb();	/* N, pairs with E: the roster, then who sleeps */
 	ipcchan_wake_changed(chan);
 	spin_unlock(&chan->lock);
 }
@@ -246,30 +180,36 @@ static void vanish(struct ipcchan_port *port, bool drain)
 
 	if (port->roles & IPCCHAN_SEND && !drain) {
 		ipcchan_map_outbox_changed(chan, port->sender_slot, port->outbox);
-		vacate_outbox(chan, port->sender_slot, NULL);
+		ipcchan_slot_vacate(chan, port->sender_slot, port->outbox);
 	}
 	if (port->roles & IPCCHAN_RECEIVE)
 		ipcchan_map_receipts_changed(chan, port->receiver_slot,
 					     port->receipts);
 }
 
-static void detach_locked(struct ipcchan_port *port, enum ipcchan_reason reason)
+/*
+ * ipcchan_port_detach_locked() - end the attachment of a port that is not GONE
+ *
+ * Only who leaves by himself leaves his messages: the pages of others are
+ * still theirs to write. The channel may be GONE afterwards.
+ */
+void ipcchan_port_detach_locked(struct ipcchan_port *port,
+				enum ipcchan_reason reason)
 {
 	struct ipcchan_channel *chan = port->chan;
 	bool was_active = port->state == IPCCHAN_PORT_ACTIVE;
 	bool drain = was_active && reason == IPCCHAN_REASON_CLOSED &&
-		     port->roles & IPCCHAN_SEND &&
-		     ipcchan_ring_unread(chan, port->sender_slot);
+		     port->roles & IPCCHAN_SEND && ipcchan_slot_drains(port);
 
 	lockdep_assert_held(&chan->mutex);
-	leave(port, drain);
+	leave(port, reason, drain);
 	mourn(chan);
 	if (was_active)
 		vanish(port, drain);
 	ipcchan_map_close_window(port);
-	reap_locked(chan);
+	ipcchan_slot_reap(chan);
 	if (!chan->nr_receivers)
-		forget_sequences(chan);
+		ipcchan_slot_forget(chan);
 	if (list_empty(&chan->ports) && chan->used &&
 	    !(chan->flags & IPCCHAN_CREATE_PERSISTENT))
 		ipcchan_channel_retire(chan);
@@ -283,7 +223,7 @@ static void detach_dead(struct ipcchan_channel *chan)
 	list_for_each_entry_safe(port, next, &chan->ports, node)
 		if (port->state == IPCCHAN_PORT_NEW &&
 		    !atomic_read(&port->mm->mm_users))
-			detach_locked(port, IPCCHAN_REASON_CLOSED);
+			ipcchan_port_detach_locked(port, IPCCHAN_REASON_CLOSED);
 }
 
 /*
@@ -293,7 +233,7 @@ void ipcchan_port_reap(struct ipcchan_channel *chan)
 {
 	mutex_lock(&chan->mutex);
 	if (chan->state == IPCCHAN_CHANNEL_ACTIVE) {
-		reap_locked(chan);
+		ipcchan_slot_reap(chan);
 		detach_dead(chan);
 	}
 	mutex_unlock(&chan->mutex);
@@ -308,7 +248,7 @@ void ipcchan_port_detach(struct ipcchan_port *port, enum ipcchan_reason reason)
 
 	mutex_lock(&chan->mutex);
 	if (port->state != IPCCHAN_PORT_GONE)
-		detach_locked(port, reason);
+		ipcchan_port_detach_locked(port, reason);
 	mutex_unlock(&chan->mutex);
 }
 
@@ -321,19 +261,16 @@ void ipcchan_port_detach_all_locked(struct ipcchan_channel *chan)
 {
 	struct ipcchan_port *port, *next;
 	LIST_HEAD(left);
-	u32 i;
 
 	lockdep_assert_held(&chan->mutex);
 	spin_lock(&chan->lock);
 	ipcchan_roster_end(chan);
 	spin_unlock(&chan->lock);
-	for (i = 0; i < chan->geometry.senders; i++)
-		if (chan->draining & BIT_ULL(i))
-			empty_sender_slot(chan, i);
+	ipcchan_slot_empty_all(chan);
 	list_for_each_entry_safe(port, next, &chan->ports, node) {
 		bool was_active = port->state == IPCCHAN_PORT_ACTIVE;
 
-		leave(port, false);
+		leave(port, IPCCHAN_REASON_DELETED, false);
 		list_add(&port->node, &left);
 		if (was_active && port->roles & IPCCHAN_SEND)
 			ipcchan_identity_clear(&chan->senders[port->sender_slot].identity);
@@ -357,7 +294,8 @@ static bool evict_port(struct ipcchan_channel *chan, u32 id)
 
 	list_for_each_entry(port, &chan->ports, node) {
 		if (port->id == id) {
-			detach_locked(port, IPCCHAN_REASON_EVICTED);
+			ipcchan_port_detach_locked(port,
+						   IPCCHAN_REASON_EVICTED);
 			return true;
 		}
 	}
@@ -370,8 +308,10 @@ static bool evict_draining(struct ipcchan_channel *chan, u32 id)
 	u32 i;
 
 	for (i = 0; i < chan->geometry.senders; i++) {
-		if (chan->draining & BIT_ULL(i) && chan->senders[i].port_id == id) {
-			empty_sender_slot(chan, i);
+		const struct ipcchan_sender_slot *s = &chan->senders[i];
+
+		if (s->state == IPCCHAN_SLOT_DRAINING && s->port_id == id) {
+			ipcchan_slot_empty(chan, i);
 			return true;
 		}
 	}

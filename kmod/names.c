@@ -9,6 +9,7 @@
 
 #include "channel.h"
 #include "names.h"
+#include "stall.h"
 
 static unsigned int net_id __read_mostly;
 
@@ -131,7 +132,11 @@ static int __net_init net_init(struct net *net)
 	return 0;
 }
 
-/* No file and no socket refers to the namespace any more: only names are left. */
+/*
+ * No file and no socket refers to the namespace any more: only names are left,
+ * and looks at channels that went, which may have the last reference and then
+ * give bytes back to the namespace.
+ */
 static void __net_exit net_exit(struct net *net)
 {
 	struct ipcchan_net *in = ipcchan_net(net);
@@ -143,6 +148,7 @@ static void __net_exit net_exit(struct net *net)
 		ipcchan_channel_put(chan);
 		cond_resched();
 	}
+	ipcchan_stall_flush();
 	idr_destroy(&in->ids);
 }
 

@@ -59,9 +59,10 @@ static int put_policy(struct sk_buff *skb, const struct ipcchan_channel *chan)
 			   from_kuid_munged(ns, chan->uid)) ?:
 	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_GID,
 			   from_kgid_munged(ns, chan->gid)) ?:
-	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_HISTORY, 0) ?:
-	       put_u64(skb, IPCCHAN_A_CHANNEL_STALL_NS, 0) ?:
-	       nla_put_string(skb, IPCCHAN_A_CHANNEL_LABEL, "");
+	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_HISTORY,
+			   chan->history) ?:
+	       put_u64(skb, IPCCHAN_A_CHANNEL_STALL_NS, chan->stall_ns) ?:
+	       nla_put_string(skb, IPCCHAN_A_CHANNEL_LABEL, chan->label);
 }
 
 /* @rights are the caller's. */
@@ -169,7 +170,8 @@ int ipcchan_netlink_put_draining(struct sk_buff *skb,
 	const struct ipcchan_sender_slot *s = &chan->senders[slot];
 	const struct ipcchan_outbox *outbox = ipcchan_region_at(s->outbox, 0);
 	struct ipcchan_claims claims = {
-		.sent = READ_ONCE(outbox->sent),
+		.sent = max(READ_ONCE(outbox->sent),
+			    ipcchan_ring_published(chan, slot, s->outbox)),
 		.sent_bytes = READ_ONCE(outbox->bytes),
 	};
 

@@ -9,6 +9,11 @@
 #include "names.h"
 #include "port.h"
 #include "rights.h"
+#include "slot.h"
+#include "stall.h"
+#include "threshold.h"
+
+#define DELAY_MOST	(3600ull * NSEC_PER_SEC)
 
 static int check(const struct ipcchan_attach *args, struct ipcchan_why *why)
 {
@@ -20,14 +25,30 @@ static int check(const struct ipcchan_attach *args, struct ipcchan_why *why)
 	if (args->owner && !(args->flags & IPCCHAN_ATTACH_OWNER))
 		return ipcchan_refuse(why, -EINVAL,
 				      "an owner is given but not asked for");
-	if (args->reserved)
-		return ipcchan_refuse(why, -EINVAL, "reserved is not zero");
-	if (args->wake_count || args->wake_delay_ns)
-		return ipcchan_refuse(why, -EOPNOTSUPP,
-				      "wake-up thresholds are not supported yet");
-	if (args->label[0])
-		return ipcchan_refuse(why, -EOPNOTSUPP,
-				      "type labels are not supported yet");
+	if (!(args->role & IPCCHAN_RECEIVE) &&
+	    (args->wake_count || args->wake_delay_ns))
+		return ipcchan_refuse(why, -EINVAL,
+				      "wake-up thresholds are for receivers");
+	if (args->wake_delay_ns > DELAY_MOST)
+		return ipcchan_refuse(why, -EINVAL,
+				      "wake-delay is more than an hour");
+	return ipcchan_channel_check_label(args->label, why);
+}
+
+/* What of @args does not go with the channel; the caller may know what it is. */
+static int check_fits(const struct ipcchan_channel *chan,
+		      const struct ipcchan_attach *args,
+		      struct ipcchan_why *why)
+{
+	if (args->label[0] && !chan->label[0])
+		return ipcchan_refuse(why, -EPROTOTYPE,
+				      "the channel carries no label");
+	if (args->label[0] && strcmp(args->label, chan->label))
+		return ipcchan_refuse(why, -EPROTOTYPE,
+				      "the channel carries another label");
+	if (args->wake_count > chan->geometry.depth)
+		return ipcchan_refuse(why, -EINVAL,
+				      "wake-count is more than the depth");
 	return 0;
 }
 
@@ -53,68 +74,15 @@ static int check_rights(const struct ipcchan_channel *chan,
 	return 0;
 }
 
-/* A free slot for a sender: EUSERS none, EOVERFLOW only used-up ones. */
-static int find_sender_slot(struct ipcchan_channel *chan, u32 *slot,
-			    struct ipcchan_why *why)
-{
-	bool used_up = false;
-	u32 i;
-
-	for (i = 0; i < chan->geometry.senders; i++) {
-		const struct ipcchan_sender_slot *s = &chan->senders[i];
-
-		if (s->holder || s->state != IPCCHAN_SLOT_EMPTY)
-			continue;
-		*slot = i;
-		if (ipcchan_seq_limit(i) - s->next_base >
-		    2ull * chan->geometry.depth)
-			return 0;
-		used_up = true;
-	}
-	if (used_up)
-		return ipcchan_refuse(why, -EOVERFLOW,
-				      "the free sender slots have used up their sequence numbers");
-	return ipcchan_refuse(why, -EUSERS, "all sender slots are taken");
-}
-
-static int find_receiver_slot(struct ipcchan_channel *chan, u32 *slot,
-			      struct ipcchan_why *why)
-{
-	for (*slot = 0; *slot < chan->geometry.receivers; ++*slot)
-		if (!chan->receivers[*slot].holder)
-			return 0;
-	return ipcchan_refuse(why, -EUSERS, "all receiver slots are taken");
-}
-
-/* Find slots for the roles; with the mutex; takes nothing yet. */
-static int find_slots(struct ipcchan_channel *chan, u32 role, u32 *sender_slot,
-		      u32 *receiver_slot, struct ipcchan_why *why)
-{
-	int err = 0;
-
-	lockdep_assert_held(&chan->mutex);
-	*sender_slot = IPCCHAN_NO_SLOT;
-	*receiver_slot = IPCCHAN_NO_SLOT;
-	if (chan->state != IPCCHAN_CHANNEL_ACTIVE)
-		return ipcchan_refuse(why, -ENOENT,
-				      "there is no channel of that name");
-	if (role & IPCCHAN_SEND)
-		err = find_sender_slot(chan, sender_slot, why);
-	if (!err && role & IPCCHAN_RECEIVE)
-		err = find_receiver_slot(chan, receiver_slot, why);
-	return err;
-}
-
 /* Is it worth taking memory? */
 static int look_for_slots(struct ipcchan_channel *chan, u32 role,
 			  struct ipcchan_why *why)
 {
-	u32 sender_slot, receiver_slot;
 	int err;
 
 	ipcchan_port_reap(chan);
 	mutex_lock(&chan->mutex);
-	err = find_slots(chan, role, &sender_slot, &receiver_slot, why);
+	err = ipcchan_slot_find(chan, role, why);
 	mutex_unlock(&chan->mutex);
 	return err;
 }
@@ -126,13 +94,8 @@ static int enlist(struct ipcchan_port *port, struct ipcchan_why *why)
 	int err;
 
 	mutex_lock(&chan->mutex);
-	err = find_slots(chan, port->roles, &port->sender_slot,
-			 &port->receiver_slot, why);
+	err = ipcchan_slot_take(port, why);
 	if (!err) {
-		if (port->roles & IPCCHAN_SEND)
-			chan->senders[port->sender_slot].holder = port;
-		if (port->roles & IPCCHAN_RECEIVE)
-			chan->receivers[port->receiver_slot].holder = port;
 		port->id = ++chan->last_port_id;
 		list_add_tail(&port->node, &chan->ports);
 		chan->nr_ports++;
@@ -173,9 +136,10 @@ static struct ipcchan_port *alloc_port(struct ipcchan_channel *chan, u32 role,
 	if (!port)
 		return NULL;
 	port->account = ipcchan_account_get();
-	port->nothing = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!port->account || !port->nothing)
-		goto free;
+	if (!port->account) {
+		kfree(port);
+		return NULL;
+	}
 	port->chan = ipcchan_channel_ref(chan);
 	port->roles = role;
 	port->mapping = mapping;
@@ -185,28 +149,44 @@ static struct ipcchan_port *alloc_port(struct ipcchan_channel *chan, u32 role,
 	INIT_LIST_HEAD(&port->node);
 	init_waitqueue_head(&port->wq);
 	return port;
-
-free:
-	if (port->nothing)
-		put_page(port->nothing);
-	ipcchan_account_put(port->account);
-	kfree(port);
-	return NULL;
 }
 
 static void destroy(struct ipcchan_port *port)
 {
+	ipcchan_threshold_free(port->threshold);
+	ipcchan_stall_free(port);
 	ipcchan_region_put(port->outbox);
 	ipcchan_region_put(port->receipts);
 	ipcchan_identity_clear(&port->identity);
 	mmdrop(port->mm);
 	ipcchan_channel_put(port->chan);
 	ipcchan_account_put(port->account);
-	put_page(port->nothing);
+	if (port->nothing)
+		put_page(port->nothing);
 	kfree(port);
 }
 
-static struct ipcchan_port *attach(struct ipcchan_channel *chan, u32 role,
+/* What its channel and its thresholds ask for besides. */
+static int alloc_extras(struct ipcchan_port *port,
+			const struct ipcchan_attach *args,
+			struct ipcchan_why *why)
+{
+	struct ipcchan_threshold *threshold;
+
+	threshold = ipcchan_threshold_alloc(port, args->wake_count,
+					    args->wake_delay_ns);
+	if (IS_ERR(threshold))
+		return ipcchan_refuse(why, PTR_ERR(threshold),
+				      "not enough memory for the port");
+	port->threshold = threshold;
+	if (ipcchan_stall_alloc(port))
+		return ipcchan_refuse(why, -ENOMEM,
+				      "not enough memory for the port");
+	return 0;
+}
+
+static struct ipcchan_port *attach(struct ipcchan_channel *chan,
+				   const struct ipcchan_attach *args,
 				   struct address_space *mapping,
 				   struct ipcchan_why *why)
 {
@@ -214,17 +194,18 @@ static struct ipcchan_port *attach(struct ipcchan_channel *chan, u32 role,
 	struct ipcchan_port *port;
 	int err;
 
-	err = look_for_slots(chan, role, why);
+	err = look_for_slots(chan, args->role, why);
 	if (err)
 		return ERR_PTR(err);
-	port = alloc_port(chan, role, mapping);
+	port = alloc_port(chan, args->role, mapping);
 	if (!port)
 		return ERR_PTR(ipcchan_refuse(why, -ENOMEM,
 					      "not enough memory for the port"));
 	err = ipcchan_charge(port->account, net, IPCCHAN_PORTS, 1, why);
 	if (err)
 		goto destroy;
-	err = alloc_regions(port, why) ?: enlist(port, why);
+	err = alloc_extras(port, args, why) ?: alloc_regions(port, why) ?:
+	      enlist(port, why);
 	if (err)
 		goto uncharge;
 	return port;
@@ -257,8 +238,8 @@ struct ipcchan_port *ipcchan_port_attach(struct ipcchan_net *in,
 	chan = ipcchan_channel_find(in, args->name, why);
 	if (IS_ERR(chan))
 		return ERR_CAST(chan);
-	err = check_rights(chan, args, why);
-	port = err ? ERR_PTR(err) : attach(chan, args->role, mapping, why);
+	err = check_rights(chan, args, why) ?: check_fits(chan, args, why);
+	port = err ? ERR_PTR(err) : attach(chan, args, mapping, why);
 	ipcchan_channel_put(chan);
 	return port;
 }
@@ -272,6 +253,7 @@ void ipcchan_port_describe(const struct ipcchan_port *port,
 	out->geometry = chan->geometry;
 	out->type = chan->type;
 	out->overflow = chan->overflow;
+	out->history = chan->history;
 	out->port_id = port->id;
 	out->sender_slot = port->sender_slot;
 	out->receiver_slot = port->receiver_slot;
@@ -349,20 +331,27 @@ static int receiver_peer(struct ipcchan_channel *chan, struct ipcchan_peer *peer
 	return 0;
 }
 
-/* Who is behind a slot; errors as at struct ipcchan_peer. */
+/*
+ * Who is behind a slot; errors as at struct ipcchan_peer. A port that is GONE
+ * may still ask what it was, and why it is no more.
+ */
 int ipcchan_port_peer(struct ipcchan_port *port, struct ipcchan_peer *peer)
 {
 	struct ipcchan_channel *chan = port->chan;
 	int err = -EINVAL;
 
+	peer->reason = IPCCHAN_REASON_NONE;
 	mutex_lock(&chan->mutex);
-	if (peer->role == IPCCHAN_SEND) {
+	if (!peer->role && !peer->slot) {
+		fill_peer(peer, port->id, port->roles, &port->identity);
+		peer->reason = port->reason;
+		err = 0;
+	} else if (port->state == IPCCHAN_PORT_GONE) {
+		err = -ESHUTDOWN;
+	} else if (peer->role == IPCCHAN_SEND) {
 		err = sender_peer(chan, peer);
 	} else if (peer->role == IPCCHAN_RECEIVE) {
 		err = receiver_peer(chan, peer);
-	} else if (!peer->role && !peer->slot) {
-		fill_peer(peer, port->id, port->roles, &port->identity);
-		err = 0;
 	}
 	mutex_unlock(&chan->mutex);
 	return err;

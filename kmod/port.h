@@ -20,6 +20,8 @@
 
 #include "channel.h"
 
+struct ipcchan_suspect;
+struct ipcchan_threshold;
 struct mm_struct;
 
 enum ipcchan_port_state {
@@ -37,22 +39,31 @@ struct ipcchan_port {
 	struct ipcchan_identity identity;
 	struct ipcchan_region *receipts;	/* NULL without the role */
 	struct ipcchan_region *outbox;		/* NULL without the role */
-	struct page *nothing;			/* zeros, for its window */
+	struct ipcchan_threshold *threshold;	/* NULL: any message wakes */
 	u32 id;
 	u32 roles;
 	u32 sender_slot;
 	u32 receiver_slot;
 
+	/* set once, by the first fault that shows it; map.c */
+	struct page *nothing;			/* zeros, for its window */
+
 	/* protected by the channel's mutex */
 	struct list_head node;
+	struct ipcchan_suspect *suspects;	/* stall.c; may be NULL */
+	u64 finished;		/* draining slots it was seen to be done with, ... */
+	u64 finished_at;	/* ... by the senders' generation */
 
 	/* written with the channel's mutex and lock, read with either */
 	enum ipcchan_port_state state;
+	enum ipcchan_reason reason;		/* of being GONE */
 
 	/* protected by the channel's lock */
 	u64 touched_senders;	/* slots its window was shown, a bit each */
 	u64 touched_receivers;
 	u32 armed;		/* IPCCHAN_WAIT_*: who waits here, for what */
+	bool pressing;		/* armed for sending, and found no room */
+	bool waited;		/* it was, since stall.c looked */
 	bool hung;		/* hung up when it was last looked at */
 	bool awaiting;		/* somebody is in WAIT_SEND */
 	bool had_sender;	/* a peer, since it became ACTIVE */
@@ -79,6 +90,8 @@ void ipcchan_port_describe(const struct ipcchan_port *port,
 			   struct ipcchan_attach *out);
 int ipcchan_port_activate(struct ipcchan_port *port);
 void ipcchan_port_detach(struct ipcchan_port *port, enum ipcchan_reason reason);
+void ipcchan_port_detach_locked(struct ipcchan_port *port,
+				enum ipcchan_reason reason);
 void ipcchan_port_detach_all_locked(struct ipcchan_channel *chan);
 int ipcchan_port_evict(struct ipcchan_channel *chan, u32 id,
 		       struct ipcchan_why *why);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Reading outboxes and receipts. Letters: Documentation/protocol.md */
 #include <asm/barrier.h>
-#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/sched.h>
 
@@ -19,17 +18,10 @@ static struct ipcchan_outbox *outbox(const struct ipcchan_region *region)
 	return ipcchan_region_at(region, 0);
 }
 
-/*
- * Nobody publishes faster than one message in two nanoseconds: what a process
- * says of a sender's sequences counts for no more. So a liar cannot use up the
- * slot's numbers, nor lead a newcomer beyond the next sender's base. The clock
- * may stand still for a tick.
- */
+/* What a process says of a sender's sequences counts for no more than this. */
 static u64 newest_possible(const struct ipcchan_sender_slot *s, u32 slot)
 {
-	u64 ns = ktime_get_ns() - s->since_ns + TICK_NSEC;
-
-	return min(s->base + ns / 2, ipcchan_seq_limit(slot));
+	return ipcchan_newest_possible(s->base, slot, s->since_ns, ktime_get_ns());
 }
 
 static u64 clamp_seq(u64 seq, const struct ipcchan_sender_slot *s, u32 slot)
@@ -61,6 +53,52 @@ bool ipcchan_ring_readable(const struct ipcchan_channel *chan,
 	return ipcchan_seq_delta(smp_load_acquire(&desc->seq), expected) >= 0;
 }
 
+/* The newest message of that slot a receiver says to have passed. */
+u64 ipcchan_ring_passed(const struct ipcchan_channel *chan,
+			const struct ipcchan_region *receipts, u32 slot)
+{
+	return ipcchan_passed(READ_ONCE(cursor(receipts, slot)->passed),
+			      chan->senders[slot].base);
+}
+
+/*
+ * ipcchan_ring_waiting() - how many messages of that slot wait for a receiver
+ *
+ * As the sender's head claims, but 0 only if there is nothing, and at most a
+ * ring's depth.
+ */
+u32 ipcchan_ring_waiting(const struct ipcchan_channel *chan,
+			 const struct ipcchan_region *receipts, u32 slot)
+{
+	const struct ipcchan_sender_slot *s = &chan->senders[slot];
+	u64 head;
+
+	if (!ipcchan_ring_readable(chan, receipts, slot))
+		return 0;
+	head = READ_ONCE(outbox(s->outbox)->head);
+	return clamp_t(s64, head - ipcchan_ring_passed(chan, receipts, slot),
+		       1, chan->geometry.depth);
+}
+
+/* ipcchan_progress() of a receiver's line for that slot's sender. */
+u64 ipcchan_ring_progress(const struct ipcchan_region *receipts, u32 slot)
+{
+	const struct ipcchan_cursor *c = cursor(receipts, slot);
+
+	return ipcchan_progress(READ_ONCE(c->passed), READ_ONCE(c->released),
+				READ_ONCE(c->closed));
+}
+
+/* How many messages the sender in that slot says to have published there. */
+u64 ipcchan_ring_published(const struct ipcchan_channel *chan, u32 slot,
+			   const struct ipcchan_region *region)
+{
+	const struct ipcchan_sender_slot *s = &chan->senders[slot];
+
+	lockdep_assert_held(&chan->mutex);
+	return clamp_seq(READ_ONCE(outbox(region)->head), s, slot) - s->base;
+}
+
 static u64 hold(const struct ipcchan_channel *chan,
 		const struct ipcchan_region *receipts, u32 i)
 {
@@ -71,8 +109,8 @@ static u64 hold(const struct ipcchan_channel *chan,
 }
 
 /* Does this receiver hold a message of that slot's sender? */
-static bool holds(const struct ipcchan_channel *chan,
-		  const struct ipcchan_region *receipts, u32 slot)
+bool ipcchan_ring_holds(const struct ipcchan_channel *chan,
+			const struct ipcchan_region *receipts, u32 slot)
 {
 	u64 base = chan->senders[slot].base;
 	u32 i;
@@ -86,11 +124,39 @@ static bool holds(const struct ipcchan_channel *chan,
 	return false;
 }
 
+/* Does any receiver? */
+bool ipcchan_ring_held(const struct ipcchan_channel *chan, u32 slot)
+{
+	u32 i;
+
+	lockdep_assert_held(&chan->mutex);
+	for (i = 0; i < chan->geometry.receivers; i++) {
+		const struct ipcchan_region *receipts = chan->receivers[i].receipts;
+
+		if (receipts && ipcchan_ring_holds(chan, receipts, slot))
+			return true;
+		cond_resched();
+	}
+	return false;
+}
+
 /*
- * ipcchan_ring_unread() - does any receiver still need that slot's outbox?
+ * ipcchan_ring_needs() - has a receiver that slot's messages yet to read, or to
+ * give back?
  *
- * First the cursor, then the holds, as a sender does; with the mutex.
+ * First the cursor, then the holds, as a sender does.
  */
+bool ipcchan_ring_needs(const struct ipcchan_channel *chan,
+			const struct ipcchan_region *receipts, u32 slot)
+{
+	if (ipcchan_ring_readable(chan, receipts, slot))
+		return true;
+	/* H and J, pair with G and I: a message passed is seen held */
+	smp_rmb();
+	return ipcchan_ring_holds(chan, receipts, slot);
+}
+
+/* Does any receiver still need that slot's outbox? */
 bool ipcchan_ring_unread(const struct ipcchan_channel *chan, u32 slot)
 {
 	u32 i;
@@ -99,13 +165,7 @@ bool ipcchan_ring_unread(const struct ipcchan_channel *chan, u32 slot)
 	for (i = 0; i < chan->geometry.receivers; i++) {
 		const struct ipcchan_region *receipts = chan->receivers[i].receipts;
 
-		if (!receipts)
-			continue;
-		if (ipcchan_ring_readable(chan, receipts, slot))
-			return true;
-		/* H and J, pair with G and I: a message passed is seen held */
-		smp_rmb();
-		if (holds(chan, receipts, slot))
+		if (receipts && ipcchan_ring_needs(chan, receipts, slot))
 			return true;
 		cond_resched();
 	}
@@ -146,11 +206,32 @@ bool ipcchan_ring_room(const struct ipcchan_port *sender)
 	return changed;
 }
 
+/* Where a newcomer begins with a sender: after its newest, less the history. */
+static void begin(const struct ipcchan_channel *chan,
+		  struct ipcchan_cursor *c, u32 slot)
+{
+	const struct ipcchan_sender_slot *s = &chan->senders[slot];
+	u64 start;
+
+	/* L, pairs with L in the library */
+	start = smp_load_acquire(&outbox(s->outbox)->head);
+	start = clamp_seq(start, s, slot);
+	if (s->state == IPCCHAN_SLOT_DRAINING && !ipcchan_channel_keeps(chan)) {
+		WRITE_ONCE(c->closed, s->base);
+	} else {
+		start -= min_t(u64, start - s->base, chan->history);
+		WRITE_ONCE(c->passed, start);
+	}
+	WRITE_ONCE(c->before, s->past + start - s->base);
+}
+
 /*
  * ipcchan_ring_begin() - a newcomer's receipts: where it begins with each sender
  *
  * The newcomer is on the roster already. K, pairs with C: either its start is
- * after a message, or the message's sender sees the newcomer.
+ * after a message, or the message's sender sees the newcomer. The history before
+ * its start is there: a sender keeps the last it has published, and of that no
+ * less than what @head says is kept until it sees the newcomer.
  */
 void ipcchan_ring_begin(const struct ipcchan_channel *chan,
 			struct ipcchan_region *receipts)
@@ -160,33 +241,29 @@ void ipcchan_ring_begin(const struct ipcchan_channel *chan,
 	lockdep_assert_held(&chan->lock);
 	smp_mb();	/* K, pairs with C */
 	for (i = 0; i < chan->geometry.senders; i++) {
-		const struct ipcchan_sender_slot *s = &chan->senders[i];
-		u64 head;
+		struct ipcchan_cursor *c = cursor(receipts, i);
 
-		if (!s->outbox)
-			continue;
-		if (s->state == IPCCHAN_SLOT_DRAINING) {
-			WRITE_ONCE(cursor(receipts, i)->closed, s->base);
-			continue;
-		}
-		/* L, pairs with L in the library */
-		head = smp_load_acquire(&outbox(s->outbox)->head);
-		WRITE_ONCE(cursor(receipts, i)->passed,
-			   clamp_seq(head, s, i));
+		WRITE_ONCE(c->before, chan->senders[i].past);
+		if (chan->senders[i].outbox)
+			begin(chan, c, i);
 	}
 }
 
 /*
  * ipcchan_ring_next_base() - where the slot's next sender may begin
  *
- * The slot is empty and its windows are too: a receiver may still store a
- * cursor for a message it took before, at most one beyond what it shows.
+ * The slot is empty and its windows are too, but a receiver may still store a
+ * cursor for what it found there before. With overflow block that is the next
+ * message, at most one beyond what it shows. Where messages are dropped it may
+ * have found a word that led it on by any number, true or not, but no further
+ * than was possible at the time; so the next sender begins beyond that.
  */
 u64 ipcchan_ring_next_base(const struct ipcchan_channel *chan, u32 slot)
 {
 	const struct ipcchan_sender_slot *s = &chan->senders[slot];
+	bool drops = chan->overflow == IPCCHAN_OVERFLOW_DROP_OLDEST;
 	u64 most = newest_possible(s, slot);
-	u64 next = s->base;
+	u64 next = drops ? most : s->base;
 	u32 i;
 
 	lockdep_assert_held(&chan->mutex);
@@ -212,16 +289,8 @@ static void receiver_claims(const struct ipcchan_port *port,
 
 	claims->received = READ_ONCE(r->received);
 	for (i = 0; i < chan->geometry.senders; i++) {
-		const struct ipcchan_sender_slot *s = &chan->senders[i];
-		const struct ipcchan_cursor *c = cursor(port->receipts, i);
-		u64 head, passed;
-
-		claims->lost += READ_ONCE(c->lost);
-		if (!s->outbox || READ_ONCE(c->closed) == s->base)
-			continue;
-		passed = clamp_seq(READ_ONCE(c->passed), s, i);
-		head = clamp_seq(READ_ONCE(outbox(s->outbox)->head), s, i);
-		claims->behind += head > passed ? head - passed : 0;
+		claims->lost += READ_ONCE(cursor(port->receipts, i)->lost);
+		claims->behind += ipcchan_ring_waiting(chan, port->receipts, i);
 	}
 	for (i = 0; i < chan->geometry.holds; i++)
 		claims->held += !!hold(chan, port->receipts, i);
@@ -231,10 +300,14 @@ static void receiver_claims(const struct ipcchan_port *port,
 void ipcchan_ring_claims(const struct ipcchan_port *port,
 			 struct ipcchan_claims *claims)
 {
-	lockdep_assert_held(&port->chan->mutex);
+	const struct ipcchan_channel *chan = port->chan;
+
+	lockdep_assert_held(&chan->mutex);
 	memset(claims, 0, sizeof(*claims));
 	if (port->outbox) {
-		claims->sent = READ_ONCE(outbox(port->outbox)->sent);
+		claims->sent = max(READ_ONCE(outbox(port->outbox)->sent),
+				   ipcchan_ring_published(chan, port->sender_slot,
+							  port->outbox));
 		claims->sent_bytes = READ_ONCE(outbox(port->outbox)->bytes);
 	}
 	if (port->receipts)

@@ -15,6 +15,18 @@
 
 bool ipcchan_ring_readable(const struct ipcchan_channel *chan,
 			   const struct ipcchan_region *receipts, u32 slot);
+u64 ipcchan_ring_passed(const struct ipcchan_channel *chan,
+			const struct ipcchan_region *receipts, u32 slot);
+u32 ipcchan_ring_waiting(const struct ipcchan_channel *chan,
+			 const struct ipcchan_region *receipts, u32 slot);
+u64 ipcchan_ring_progress(const struct ipcchan_region *receipts, u32 slot);
+u64 ipcchan_ring_published(const struct ipcchan_channel *chan, u32 slot,
+			   const struct ipcchan_region *region);
+bool ipcchan_ring_holds(const struct ipcchan_channel *chan,
+			const struct ipcchan_region *receipts, u32 slot);
+bool ipcchan_ring_held(const struct ipcchan_channel *chan, u32 slot);
+bool ipcchan_ring_needs(const struct ipcchan_channel *chan,
+			const struct ipcchan_region *receipts, u32 slot);
 bool ipcchan_ring_unread(const struct ipcchan_channel *chan, u32 slot);
 bool ipcchan_ring_room(const struct ipcchan_port *sender);
 void ipcchan_ring_begin(const struct ipcchan_channel *chan,
@@ -27,7 +39,7 @@ struct ipcchan_claims {
 	u64 sent_bytes;
 	u64 received;
 	u64 lost;
-	u64 behind;	/* messages published and not taken, of all senders */
+	u64 behind;	/* messages that wait to be taken, of all senders */
 	u32 held;
 };
 

@@ -24,9 +24,10 @@ static struct ipcchan_slot *receiver(struct ipcchan_channel *chan, u32 slot)
 
 static void write_slot(struct ipcchan_slot *s, u32 state, u32 port_id, u64 base)
 {
-	WRITE_ONCE(s->state, state);
 	WRITE_ONCE(s->port_id, port_id);
 	WRITE_ONCE(s->base, base);
+	WRITE_ONCE(s->state, state);
+	WRITE_ONCE(s->await, 0);
 }
 
 /* Generations begin at 1: 0 is what an evicted port reads. */
@@ -54,12 +55,23 @@ void ipcchan_roster_end(struct ipcchan_channel *chan)
 void ipcchan_roster_sender(struct ipcchan_channel *chan, u32 slot, u32 state,
 			   u32 port_id, u64 base)
 {
+	struct ipcchan_slot *s = sender(chan, slot);
+
 	lockdep_assert_held(&chan->lock);
-	write_slot(sender(chan, slot), state, port_id, base);
+	write_slot(s, state, port_id, base);
+	WRITE_ONCE(s->since_ns, chan->senders[slot].since_ns);
+	WRITE_ONCE(s->past, chan->senders[slot].past);
 	++chan->sender_generation;
 	/* M, pairs with M in the library: who sees the generation sees the slot */
 	smp_store_release(&roster(chan)->sender_generation,
 			  chan->ended ? 0 : chan->sender_generation);
+}
+
+/* What the slot's former owners published has become known. */
+void ipcchan_roster_past(struct ipcchan_channel *chan, u32 slot)
+{
+	lockdep_assert_held(&chan->lock);
+	WRITE_ONCE(sender(chan, slot)->past, chan->senders[slot].past);
 }
 
 void ipcchan_roster_receiver(struct ipcchan_channel *chan, u32 slot, u32 state,
@@ -73,10 +85,18 @@ void ipcchan_roster_receiver(struct ipcchan_channel *chan, u32 slot, u32 state,
 			  chan->ended ? 0 : chan->receiver_generation);
 }
 
+/* What a sender awaits, before its bit says that it sleeps. */
 void ipcchan_roster_await(struct ipcchan_channel *chan, u32 slot, u64 await)
 {
 	lockdep_assert_held(&chan->lock);
 	WRITE_ONCE(sender(chan, slot)->await, await);
+}
+
+/* What a receiver awaits, likewise, and again while it sleeps. */
+void ipcchan_roster_threshold(struct ipcchan_channel *chan, u32 slot, u64 word)
+{
+	lockdep_assert_held(&chan->lock);
+	WRITE_ONCE(receiver(chan, slot)->await, word);
 }
 
 static u64 with_bit(u64 word, u32 bit, bool set)
@@ -95,8 +115,9 @@ void ipcchan_roster_sleeping(struct ipcchan_port *port)
 		chan->sleeping_receivers = with_bit(chan->sleeping_receivers,
 						    port->receiver_slot,
 						    port->armed & IPCCHAN_WAIT_RECEIVE);
-		WRITE_ONCE(roster(chan)->sleeping_receivers,
-			   chan->sleeping_receivers);
+		/* after the slot's await: a sender loads the bit first */
+		smp_store_release(&roster(chan)->sleeping_receivers,
+				  chan->sleeping_receivers);
 	}
 	if (on && port->roles & IPCCHAN_SEND) {
 		chan->sleeping_senders = with_bit(chan->sleeping_senders,

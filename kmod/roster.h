@@ -14,10 +14,12 @@
 void ipcchan_roster_init(struct ipcchan_channel *chan);
 void ipcchan_roster_sender(struct ipcchan_channel *chan, u32 slot, u32 state,
 			   u32 port_id, u64 base);
+void ipcchan_roster_past(struct ipcchan_channel *chan, u32 slot);
 void ipcchan_roster_receiver(struct ipcchan_channel *chan, u32 slot, u32 state,
 			     u32 port_id);
 void ipcchan_roster_end(struct ipcchan_channel *chan);
 void ipcchan_roster_await(struct ipcchan_channel *chan, u32 slot, u64 await);
+void ipcchan_roster_threshold(struct ipcchan_channel *chan, u32 slot, u64 word);
 void ipcchan_roster_sleeping(struct ipcchan_port *port);
 
 #endif

@@ -3,62 +3,12 @@
 #include <linux/hrtimer.h>
 #include <linux/sched/signal.h>
 
+#include "look.h"
 #include "ring.h"
 #include "roster.h"
+#include "stall.h"
+#include "threshold.h"
 #include "wait.h"
-
-static bool readable(const struct ipcchan_port *port)
-{
-	const struct ipcchan_channel *chan = port->chan;
-	u32 i;
-
-	for (i = 0; i < chan->geometry.senders; i++)
-		if (ipcchan_ring_readable(chan, port->receipts, i))
-			return true;
-	return false;
-}
-
-/* No sender, or no receiver, but the port itself, and there was one. */
-static bool no_senders(const struct ipcchan_port *port)
-{
-	return port->had_sender &&
-	       port->chan->nr_senders == !!(port->roles & IPCCHAN_SEND);
-}
-
-static bool no_receivers(const struct ipcchan_port *port)
-{
-	return port->had_receiver &&
-	       port->chan->nr_receivers == !!(port->roles & IPCCHAN_RECEIVE);
-}
-
-/* Nobody left to receive from, nor to send to. */
-static bool hung_up(const struct ipcchan_port *port)
-{
-	return (!(port->roles & IPCCHAN_RECEIVE) || no_senders(port)) &&
-	       (!(port->roles & IPCCHAN_SEND) || no_receivers(port));
-}
-
-/* What of @flags has come about? The port is ACTIVE. */
-static u32 look(const struct ipcchan_port *port, u32 flags)
-{
-	const struct ipcchan_channel *chan = port->chan;
-	u32 events = 0;
-
-	lockdep_assert_held(&chan->lock);
-	if (flags & IPCCHAN_WAIT_RECEIVE) {
-		if (readable(port))
-			events |= IPCCHAN_WAIT_RECEIVE;
-		if (no_senders(port))
-			events |= IPCCHAN_WAIT_HANGUP;
-	}
-	if (flags & IPCCHAN_WAIT_SEND && ipcchan_ring_room(port))
-		events |= IPCCHAN_WAIT_SEND;
-	if (flags & IPCCHAN_WAIT_ROSTER &&
-	    (port->seen_senders != chan->sender_generation ||
-	     port->seen_receivers != chan->receiver_generation))
-		events |= IPCCHAN_WAIT_ROSTER;
-	return events;
-}
 
 /* Whoever kicks from now on must ask. Arm, barrier; the caller then looks. */
 static void arm(struct ipcchan_port *port, u32 flags)
@@ -67,6 +17,8 @@ static void arm(struct ipcchan_port *port, u32 flags)
 
 	lockdep_assert_held(&chan->lock);
 	port->armed |= flags;
+	if (flags & IPCCHAN_WAIT_RECEIVE && port->threshold)
+		ipcchan_threshold_arm(port);
 	if (flags & IPCCHAN_WAIT_SEND)
 		ipcchan_roster_await(chan, port->sender_slot, port->await);
 	ipcchan_roster_sleeping(port);
@@ -77,6 +29,8 @@ static void disarm(struct ipcchan_port *port, u32 flags)
 {
 	lockdep_assert_held(&port->chan->lock);
 	port->armed &= ~flags;
+	if (flags & IPCCHAN_WAIT_SEND)
+		port->pressing = false;
 	ipcchan_roster_sleeping(port);
 }
 
@@ -90,6 +44,36 @@ static void rouse(struct ipcchan_port *port, u32 flags)
 	wake_up_all(&port->wq);
 }
 
+/* A sleeping receiver is to look, and finds what keeps a sender waiting. */
+void ipcchan_wake_receiver(struct ipcchan_port *port)
+{
+	lockdep_assert_held(&port->chan->lock);
+	rouse(port, IPCCHAN_WAIT_RECEIVE);
+}
+
+/*
+ * An armed sender has found room, or not: then who has something of it and
+ * waits for more to come waits in vain.
+ */
+static void press(struct ipcchan_port *sender, bool full)
+{
+	struct ipcchan_channel *chan = sender->chan;
+	u32 i;
+
+	lockdep_assert_held(&chan->lock);
+	sender->pressing = full && sender->armed & IPCCHAN_WAIT_SEND;
+	if (!sender->pressing)
+		return;
+	for (i = 0; i < chan->geometry.receivers; i++) {
+		struct ipcchan_port *port = chan->receivers[i].port;
+
+		if (port && port->threshold &&
+		    ipcchan_threshold_press(port, sender->sender_slot) &&
+		    port->armed & IPCCHAN_WAIT_RECEIVE)
+			rouse(port, IPCCHAN_WAIT_RECEIVE);
+	}
+}
+
 static void wake_if_changed(struct ipcchan_port *port)
 {
 	bool hung;
@@ -97,8 +81,8 @@ static void wake_if_changed(struct ipcchan_port *port)
 
 	if (!port)
 		return;
-	hung = hung_up(port);
-	events = look(port, port->armed);
+	hung = ipcchan_look_hung_up(port);
+	events = ipcchan_look(port, port->armed);
 	if (events & IPCCHAN_WAIT_HANGUP)
 		events |= IPCCHAN_WAIT_RECEIVE;
 	if (events || (hung && !port->hung))
@@ -134,6 +118,14 @@ void ipcchan_wake_leaving(struct ipcchan_port *port)
 	rouse(port, ~0u);
 }
 
+/* Does it sleep, and is there something of that slot, and enough of all? */
+static bool wants(const struct ipcchan_port *port, u32 slot)
+{
+	return port && port->armed & IPCCHAN_WAIT_RECEIVE &&
+	       ipcchan_ring_readable(port->chan, port->receipts, slot) &&
+	       (likely(!port->threshold) || ipcchan_threshold_due(port));
+}
+
 static void kick_receivers(struct ipcchan_port *sender, u64 slots)
 {
 	struct ipcchan_channel *chan = sender->chan;
@@ -143,10 +135,7 @@ static void kick_receivers(struct ipcchan_port *sender, u64 slots)
 	for (i = 0; i < chan->geometry.receivers; i++) {
 		struct ipcchan_port *port = chan->receivers[i].port;
 
-		if (slots & BIT_ULL(i) && port &&
-		    port->armed & IPCCHAN_WAIT_RECEIVE &&
-		    ipcchan_ring_readable(chan, port->receipts,
-					  sender->sender_slot))
+		if (slots & BIT_ULL(i) && wants(port, sender->sender_slot))
 			rouse(port, IPCCHAN_WAIT_RECEIVE);
 	}
 }
@@ -238,11 +227,15 @@ static int look_or_arm(struct ipcchan_port *port,
 		port->seen_senders = args->sender_generation;
 		port->seen_receivers = args->receiver_generation;
 	}
-	ret = look(port, args->flags);
+	ret = ipcchan_look(port, args->flags);
 	if (!ret) {
 		arm(port, args->flags);
-		ret = look(port, args->flags);
+		ret = ipcchan_look(port, args->flags);
 	}
+	if (args->flags & IPCCHAN_WAIT_SEND)
+		press(port, !(ret & IPCCHAN_WAIT_SEND));
+	if (!ret && port->pressing && args->deadline_ns)
+		ipcchan_stall_watch(port);
 unlock:
 	spin_unlock(&chan->lock);
 	return ret;
@@ -284,6 +277,9 @@ static void end(struct ipcchan_port *port, u32 flags, bool found)
 	/* who is on the queue but not seen here has yet to arm, by this lock */
 	if (port->armed & flags && !waitqueue_active(&port->wq))
 		disarm(port, flags);
+	/* and an epoll set is there to wait for what a look did not find */
+	if (port->pressing)
+		ipcchan_stall_watch(port);
 	spin_unlock(&chan->lock);
 }
 
@@ -301,6 +297,46 @@ static int doze(u64 deadline_ns)
 	else if (!schedule_hrtimeout(&deadline, HRTIMER_MODE_ABS))
 		return -ETIMEDOUT;
 	return 0;
+}
+
+/*
+ * Where messages may be dropped a receiver stores its cursor without a barrier,
+ * and cannot see for certain that the sender has left by then. So who comes to
+ * wait looks, behind a barrier, whether the outbox of one that has left can go
+ * as far as he is concerned; once for each, for it stays if others need it.
+ */
+static bool has_leftovers(const struct ipcchan_port *port)
+{
+	const struct ipcchan_channel *chan = port->chan;
+	u64 draining;
+
+	if (!ipcchan_channel_drops(chan))
+		return false;
+	smp_mb();	/* E, pairs with N */
+	draining = READ_ONCE(chan->draining);
+	return draining &&
+	       (draining & ~READ_ONCE(port->finished) ||
+		READ_ONCE(port->finished_at) != READ_ONCE(chan->sender_generation));
+}
+
+static void settle(struct ipcchan_port *port)
+{
+	struct ipcchan_channel *chan = port->chan;
+	u64 before;
+	u32 i;
+
+	mutex_lock(&chan->mutex);
+	if (port->finished_at != chan->sender_generation)
+		WRITE_ONCE(port->finished, 0);
+	WRITE_ONCE(port->finished_at, chan->sender_generation);
+	before = port->finished;
+	for (i = 0; i < chan->geometry.senders; i++)
+		if (chan->draining & ~before & BIT_ULL(i) &&
+		    !ipcchan_ring_needs(chan, port->receipts, i))
+			WRITE_ONCE(port->finished, port->finished | BIT_ULL(i));
+	mutex_unlock(&chan->mutex);
+	if (port->finished != before)
+		ipcchan_port_reap(chan);
 }
 
 static bool wait_valid(const struct ipcchan_port *port,
@@ -332,6 +368,8 @@ int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
 	err = begin(port, args->flags);
 	if (err)
 		return err;
+	if (args->flags & IPCCHAN_WAIT_RECEIVE && has_leftovers(port))
+		settle(port);
 	for (;;) {
 		prepare_to_wait(&port->wq, &entry, TASK_INTERRUPTIBLE);
 		ret = look_or_arm(port, args, progress);
@@ -353,20 +391,26 @@ static __poll_t poll_events(const struct ipcchan_port *port)
 	__poll_t mask = 0;
 
 	if (port->roles & IPCCHAN_RECEIVE) {
-		if (readable(port))
+		if (ipcchan_look_due(port))
 			mask |= EPOLLIN | EPOLLRDNORM;
-		if (no_senders(port))
+		if (ipcchan_look_no_senders(port))
 			mask |= EPOLLRDHUP;
 	}
 	if (port->roles & IPCCHAN_SEND && ipcchan_ring_room(port))
 		mask |= EPOLLOUT | EPOLLWRNORM;
 
-	if (hung_up(port))
+	if (ipcchan_look_hung_up(port))
 		mask |= EPOLLHUP;
 	return mask;
 }
 
-/* Arms always, and before it looks: an edge-triggered epoll asks only once. */
+/*
+ * Arms always, and before it looks: an edge-triggered epoll asks only once.
+ *
+ * Nobody tells us that a poll() has ended, for one port or for many. What it
+ * left armed costs the others what one sleep does: a kick finds that there is
+ * something, wakes an empty queue and disarms.
+ */
 __poll_t ipcchan_poll(struct ipcchan_port *port, struct file *file,
 		      struct poll_table_struct *table)
 {
@@ -386,10 +430,17 @@ __poll_t ipcchan_poll(struct ipcchan_port *port, struct file *file,
 	if (port->state == IPCCHAN_PORT_ACTIVE) {
 		arm(port, flags);
 		mask = poll_events(port);
+		if (flags & IPCCHAN_WAIT_SEND)
+			press(port, !(mask & EPOLLOUT));
+		if (port->pressing)
+			ipcchan_stall_watch(port);
 	} else if (port->state == IPCCHAN_PORT_GONE) {
 		mask = EPOLLERR | EPOLLHUP;
 	}
 	spin_unlock(&chan->lock);
+	if (flags & IPCCHAN_WAIT_RECEIVE && !(mask & EPOLLIN) &&
+	    has_leftovers(port))
+		settle(port);
 	/* armed all the same: the set may be shared with the port's process */
 	return current->mm && current->mm != port->mm ? EPOLLERR : mask;
 }

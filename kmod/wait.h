@@ -21,6 +21,7 @@ __poll_t ipcchan_poll(struct ipcchan_port *port, struct file *file,
 
 void ipcchan_wake_changed(struct ipcchan_channel *chan);
 void ipcchan_wake_active(struct ipcchan_port *port);
+void ipcchan_wake_receiver(struct ipcchan_port *port);
 void ipcchan_wake_leaving(struct ipcchan_port *port);
 
 #endif

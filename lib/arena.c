@@ -20,6 +20,8 @@
 /* How many blocks of a class are compared for the best fit; when all else fails. */
 #define LOOK		16
 #define LOOK_HARD	1024
+/* How many of those put aside last are looked at. */
+#define LOOK_ASIDE	4
 
 _Static_assert(CLASSES == 1 << CLASS_BITS, "one byte of classes a level");
 
@@ -225,6 +227,69 @@ static bool is_free(const struct ipcchan_arena *a, uint32_t n)
 	return n != NONE && a->nodes[n].free;
 }
 
+/* Joined with what is free on either side. */
+static void join(struct ipcchan_arena *a, uint32_t n)
+{
+	struct ipcchan_arena_node *node = &a->nodes[n];
+	uint32_t before = node->before;
+	uint32_t after = node->after;
+	uint32_t size = node->size;
+
+	if (is_free(a, before)) {
+		if (is_free(a, after)) {
+			size += a->nodes[after].size;
+			withdraw(a, after);
+			unlink(a, after);
+		}
+		unlink(a, n);
+		move(a, before, a->nodes[before].start, a->nodes[before].size + size);
+	} else if (is_free(a, after)) {
+		move(a, after, node->start, a->nodes[after].size + size);
+		unlink(a, n);
+	} else {
+		insert(a, n);
+	}
+}
+
+/* The place of the @i-th from the newest that was put aside. */
+static inline uint32_t *aside(struct ipcchan_arena *a, uint32_t i)
+{
+	return &a->aside[(a->nr_aside - 1 - i) % IPCCHAN_ARENA_ASIDE];
+}
+
+static inline uint32_t take_aside(struct ipcchan_arena *a, uint32_t size)
+{
+	for (uint32_t i = 0; i < LOOK_ASIDE; i++) {
+		uint32_t *place = aside(a, i);
+		uint32_t n = *place;
+
+		if (n == NONE || a->nodes[n].size != size)
+			continue;
+		*place = *aside(a, 0);
+		*aside(a, 0) = NONE;
+		a->nr_aside--;
+		return n;
+	}
+	return NONE;
+}
+
+/* Nothing is put aside any more; true if anything was. */
+static bool join_aside(struct ipcchan_arena *a)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < IPCCHAN_ARENA_ASIDE; i++) {
+		uint32_t n = a->aside[i];
+
+		a->aside[i] = NONE;
+		if (n == NONE)
+			continue;
+		join(a, n);
+		any = true;
+	}
+	return any;
+}
+
 uint32_t ipcchan_arena_take(struct ipcchan_arena *a, uint64_t bytes)
 {
 	uint32_t size, n;
@@ -232,10 +297,15 @@ uint32_t ipcchan_arena_take(struct ipcchan_arena *a, uint64_t bytes)
 	if (!bytes || bytes > (uint64_t)a->granules * IPCCHAN_ARENA_GRANULE)
 		return NONE;
 	size = granules(bytes);
-	n = find(a, size);
-	if (n == NONE)
-		return NONE;
-	n = carve(a, n, size);
+	n = take_aside(a, size);
+	if (n == NONE) {
+		n = find(a, size);
+		if (n == NONE && join_aside(a))
+			n = find(a, size);
+		if (n == NONE)
+			return NONE;
+		n = carve(a, n, size);
+	}
 	set_used(a, a->used + a->nodes[n].size);
 	return n;
 }
@@ -265,33 +335,18 @@ void ipcchan_arena_trim(struct ipcchan_arena *a, uint32_t n, uint64_t bytes)
 	set_used(a, a->used - rest);
 }
 
-/* Joined with what is free on either side. */
 void ipcchan_arena_give(struct ipcchan_arena *a, uint32_t n)
 {
-	struct ipcchan_arena_node *node;
-	uint32_t before, after, size;
+	uint32_t *place;
 
 	if (n == NONE)
 		return;
-	node = &a->nodes[n];
-	before = node->before;
-	after = node->after;
-	size = node->size;
-	set_used(a, a->used - size);
-	if (is_free(a, before)) {
-		if (is_free(a, after)) {
-			size += a->nodes[after].size;
-			withdraw(a, after);
-			unlink(a, after);
-		}
-		unlink(a, n);
-		move(a, before, a->nodes[before].start, a->nodes[before].size + size);
-	} else if (is_free(a, after)) {
-		move(a, after, node->start, a->nodes[after].size + size);
-		unlink(a, n);
-	} else {
-		insert(a, n);
-	}
+	set_used(a, a->used - a->nodes[n].size);
+	a->nr_aside++;
+	place = aside(a, 0);
+	if (*place != NONE)
+		join(a, *place);
+	*place = n;
 }
 
 uint64_t ipcchan_arena_offset(const struct ipcchan_arena *a, uint32_t n)
@@ -306,9 +361,9 @@ uint64_t ipcchan_arena_used(const struct ipcchan_arena *a)
 }
 
 /* Free blocks never lie side by side, so there is at most one more of them. */
-static uint64_t nodes_needed(uint32_t size, uint32_t blocks)
+static uint64_t nodes_needed(uint32_t size, uint64_t blocks)
 {
-	uint64_t n = 2 * (uint64_t)blocks + 1;
+	uint64_t n = 2 * blocks + 1;
 
 	return n < size ? n : size;
 }
@@ -321,12 +376,13 @@ int ipcchan_arena_init(struct ipcchan_arena *a, uint64_t bytes, uint32_t blocks)
 	if (bytes < IPCCHAN_ARENA_GRANULE || bytes > IPCCHAN_ARENA_MAX || !blocks)
 		return -EINVAL;
 	a->granules = (uint32_t)(bytes / IPCCHAN_ARENA_GRANULE);
-	nr = nodes_needed(a->granules, blocks);
+	nr = nodes_needed(a->granules, (uint64_t)blocks + IPCCHAN_ARENA_ASIDE);
 	a->nodes = calloc(nr, sizeof(*a->nodes));
 	if (!a->nodes)
 		return -ENOMEM;
 
 	memset(a->bins, 0xff, sizeof(a->bins));
+	memset(a->aside, 0xff, sizeof(a->aside));
 	a->spare = NONE;
 	for (; nr; nr--)
 		node_put(a, (uint32_t)nr - 1);

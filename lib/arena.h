@@ -7,8 +7,11 @@
  * What is free is known from private nodes alone, so a stretch that others can
  * see, or even write, gives them no hold on the allocator. Free blocks stand
  * in classes, 8 to each power of two; two levels of bit maps find the next
- * class that is not empty. Taking looks at a fixed number of blocks at most,
- * giving back joins a block with its free neighbours at once.
+ * class that is not empty. Taking looks at a fixed number of blocks at most.
+ *
+ * A block given back is put aside first, for who wants the same size again;
+ * when others push it out, or nothing else is found, it is joined with its free
+ * neighbours.
  *
  * All nodes are allocated by ipcchan_arena_init(), and nothing after it.
  *
@@ -25,6 +28,7 @@
 
 #define IPCCHAN_ARENA_LEVELS	30
 #define IPCCHAN_ARENA_CLASSES	8
+#define IPCCHAN_ARENA_ASIDE	16
 
 struct ipcchan_arena_node;
 
@@ -36,6 +40,8 @@ struct ipcchan_arena {
 	uint32_t used;		/* granules; stored atomically */
 	uint32_t spare;		/* list of nodes that are no block */
 	uint32_t levels;	/* a bit for each level with a free block */
+	uint32_t nr_aside;	/* ever put aside or taken from there: the next is at it */
+	uint32_t aside[IPCCHAN_ARENA_ASIDE];	/* blocks, or IPCCHAN_ARENA_NONE */
 	uint8_t classes[IPCCHAN_ARENA_LEVELS];	/* likewise for each class */
 	uint32_t bins[IPCCHAN_ARENA_LEVELS][IPCCHAN_ARENA_CLASSES];
 };

@@ -3,21 +3,22 @@
 # linker looks for beside it.
 LIB_VERSION := 0.1.0
 LIB_SONAME := libipcchan.so.0
-LIB_SOURCES := arena channel device error port receive reclaim roster send wait
+LIB_SOURCES := abi arena channel device error loan many order port publish receive reclaim roster \
+	send source spin take wait
 LIB_OBJS := $(LIB_SOURCES:%=$(O)/lib/%.o)
 LIB_SO := $(O)/lib/libipcchan.so
 LIB_A := $(O)/lib/libipcchan.a
 LIB_PC := $(O)/lib/ipcchan.pc
 LIBS += $(O)/lib/$(LIB_SONAME) $(LIB_SO) $(LIB_A) $(LIB_PC)
 
-# The tests bring a device of their own.
-LIB_TESTS := arena_test hostile_test port_test receive_test send_test
-LIB_TEST_OBJS := $(patsubst %,$(O)/asan/lib/%.o,$(filter-out device,$(LIB_SOURCES)) tests/memory)
-UNIT_TESTS += $(LIB_TESTS:%=$(O)/lib/tests/%)
+# The tests run over the simulated device, selftests/sim.
+LIB_TESTS := arena_test batch_test drop_test hostile_test latest_test many_test order_test \
+	port_test preempt_test receive_test roster_test send_test
+UNIT_TESTS += $(LIB_TESTS:%=$(O)/sim/asan/lib/tests/%)
 
 $(LIB_OBJS): CFLAGS += -fPIC -fvisibility=hidden
-$(LIB_OBJS) $(LIB_TEST_OBJS): CFLAGS += -std=c11
-$(LIB_OBJS) $(LIB_TEST_OBJS): CPPFLAGS += -DIPCCHAN_VERSION='"$(LIB_VERSION)"'
+$(LIB_OBJS): CFLAGS += -std=c11
+$(LIB_OBJS): CPPFLAGS += -DIPCCHAN_VERSION='"$(LIB_VERSION)"'
 
 $(O)/lib/$(LIB_SONAME): $(LIB_OBJS) lib/libipcchan.map
 	$(call quiet,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(LIB_SONAME) \
@@ -34,9 +35,15 @@ $(LIB_PC): lib/ipcchan.pc.in lib/build.mk
 	$(call quiet,GEN,$@)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(LIB_VERSION)|' $< >$@
 
-$(LIB_TESTS:%=$(O)/lib/tests/%): $(O)/lib/tests/%: $(O)/asan/lib/tests/%.o $(LIB_TEST_OBJS)
-	@mkdir -p $(@D)
-	$(call quiet,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka -lpthread
+# $(1) flavour of the simulated device
+define lib_test
+$(LIB_TESTS:%=$(O)/sim/$(1)/lib/tests/%.o): CPPFLAGS += -Iselftests/sim
+$(LIB_TESTS:%=$(O)/sim/$(1)/lib/tests/%): $(O)/sim/$(1)/lib/tests/%: \
+		$(O)/sim/$(1)/lib/tests/%.o $(O)/sim/$(1)/libipcchan-sim.a
+	$$(call quiet,LD,$$@)$$(SIM_CC_$(1)) $$(CFLAGS) $$(SIM_FLAGS_$(1)) $$(LDFLAGS) -o $$@ $$^ -lcmocka -lpthread
+endef
+
+$(foreach flavour,asan tsan cov,$(eval $(call lib_test,$(flavour))))
 
 install::
 	$(Q)$(INSTALL) -D -m 755 $(O)/lib/$(LIB_SONAME) $(DESTDIR)$(LIBDIR)/$(LIB_SONAME)

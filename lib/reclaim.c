@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /*
- * Whether what a sender has published is free again. Only the sending thread is
- * here, and only when room lacks: one scan frees whatever has become free since
- * the last.
+ * Freeing what a sender has published. Only the sending thread is here, and only
+ * when room lacks: one scan frees whatever has become free since the last.
  *
  * A scan reads the receivers' cursors, then their holds. It looks at each of
- * these once, and at each message that has been passed since the last scan
- * once, so its time is bounded whatever the receivers write.
+ * these once, and at each message that is retired by it once, so its time is
+ * bounded whatever the receivers write.
+ *
+ * With overflow block a message is retired when all have passed it; with
+ * drop-oldest also when room lacks: then its descriptor is voided first, and
+ * who is about to take it finds out (O, pairs with P and R).
  */
 #include "internal.h"
+
+/* A sixteenth of the ring is voided at a time, where places lack. */
+#define VOID_SHIFT	4
 
 /* The newest message a reader has passed, and its progress as it was then. */
 static uint64_t read_cursor(struct ipcchan_tx *tx, const struct ipcchan_reader *r)
@@ -40,7 +46,7 @@ static uint64_t read_cursors(struct ipcchan_tx *tx)
 		if (passed < least)
 			least = passed;
 	}
-	return least > tx->passed ? least : tx->passed;
+	return least;
 }
 
 static struct ipcchan_pin *find_pin(struct ipcchan_tx *tx, uint64_t seq)
@@ -65,7 +71,7 @@ static void mark(struct ipcchan_tx *tx, uint64_t seq)
 
 	if (seq <= tx->base || seq > tx->head)
 		return;
-	if (seq > tx->passed) {
+	if (seq > tx->floor) {
 		tx->entries[seq & tx->mask].marked = tx->scans;
 		return;
 	}
@@ -103,15 +109,17 @@ static bool free_pins(struct ipcchan_tx *tx)
 }
 
 /*
- * Gives back what was passed, or pins it. There is a pin for each hold of each
+ * Gives back what is retired, or pins it. There is a pin for each hold of each
  * receiver, and every pin was seen in another of them, in this very scan.
  */
-static bool free_passed(struct ipcchan_tx *tx, uint64_t passed)
+static bool free_retired(struct ipcchan_port *port, uint64_t to)
 {
-	if (passed == tx->passed)
+	struct ipcchan_tx *tx = port->tx;
+
+	if (to == tx->floor)
 		return false;
-	for (uint64_t seq = tx->passed + 1; seq <= passed; seq++) {
-		const struct ipcchan_entry *e = &tx->entries[seq & tx->mask];
+	for (uint64_t seq = tx->floor + 1; seq <= to && tx->nr_blocks; seq++) {
+		struct ipcchan_entry *e = &tx->entries[seq & tx->mask];
 
 		if (e->block == IPCCHAN_ARENA_NONE)
 			continue;
@@ -121,28 +129,97 @@ static bool free_passed(struct ipcchan_tx *tx, uint64_t passed)
 			};
 		else
 			ipcchan_arena_give(&tx->arena, e->block);
+		e->block = IPCCHAN_ARENA_NONE;
+		tx->nr_blocks--;
 	}
-	tx->passed = passed;
+	tx->floor = to;
+	ipcchan_room_changed(port);
 	return true;
+}
+
+static bool scan(struct ipcchan_port *port, uint64_t to)
+{
+	struct ipcchan_tx *tx = port->tx;
+	bool freed;
+
+	tx->scans++;
+	if (tx->nr_blocks || tx->nr_pins)
+		read_holds(port);
+	freed = free_pins(tx);
+	return free_retired(port, to) || freed;
+}
+
+/**
+ * ipcchan_reclaim_kept() - the newest message that need not be kept
+ *
+ * History is counted from the newest that C has followed: who joins after that
+ * is seen in the roster by whoever looks now (M), and begins there.
+ */
+uint64_t ipcchan_reclaim_kept(const struct ipcchan_tx *tx)
+{
+	uint64_t newest = ipcchan_published(tx);
+
+	return newest - tx->base > tx->history ? newest - tx->history : tx->base;
+}
+
+/*
+ * What costs nobody a message; beyond it as few as are needed: some places, or the
+ * first message that has a block.
+ */
+static uint64_t choose_victims(const struct ipcchan_tx *tx, uint64_t passed, uint64_t kept,
+			       bool place)
+{
+	uint64_t to = tx->floor + 1 + (place ? tx->mask >> VOID_SHIFT : 0);
+
+	while (!place && to < kept && tx->entries[to & tx->mask].block == IPCCHAN_ARENA_NONE)
+		to++;
+	if (!place && (to > kept || tx->entries[to & tx->mask].block == IPCCHAN_ARENA_NONE))
+		to = passed;	/* none has: dropping them would bring nothing */
+	if (to < passed)
+		to = passed;
+	return to < kept ? to : kept;
+}
+
+/* The sequence is kept: a receiver goes on from it to the next. */
+static void void_up_to(struct ipcchan_tx *tx, uint64_t to)
+{
+	for (uint64_t seq = tx->floor + 1; seq <= to; seq++)
+		ipcchan_store(&tx->ring[seq & tx->mask].seq, seq | IPCCHAN_SEQ_VOID);
+}
+
+static bool drop(struct ipcchan_port *port, uint64_t passed, uint64_t kept, bool place)
+{
+	struct ipcchan_tx *tx = port->tx;
+	uint64_t to = choose_victims(tx, passed, kept, place);
+
+	if (to == tx->floor && !tx->nr_pins)
+		return false;
+	void_up_to(tx, to);
+	ipcchan_barrier();	/* O, pairs with P and R */
+	return scan(port, to);
 }
 
 /**
  * ipcchan_reclaim() - free what is free; true if there was anything
+ * @place:	it is a place in the ring that lacks
  *
  * The list of receivers is one read after the newest publish's barrier (M).
  */
-bool ipcchan_reclaim(struct ipcchan_port *port)
+bool ipcchan_reclaim(struct ipcchan_port *port, bool place)
 {
 	struct ipcchan_tx *tx = port->tx;
+	uint64_t kept = ipcchan_reclaim_kept(tx);
 	uint64_t passed = read_cursors(tx);
-	bool freed;
 
-	if (passed == tx->passed && !tx->nr_pins)
+	if (passed > kept)
+		passed = kept;
+	if (passed < tx->floor)
+		passed = tx->floor;
+	if (ipcchan_drops(port))
+		return drop(port, passed, kept, place);
+	if (passed == tx->floor && !tx->nr_pins)
 		return false;
-	tx->scans++;
-	read_holds(port);
-	freed = free_pins(tx);
-	return free_passed(tx, passed) || freed;
+	return scan(port, passed);
 }
 
 /**
@@ -151,11 +228,11 @@ bool ipcchan_reclaim(struct ipcchan_port *port)
  */
 uint64_t ipcchan_reclaim_await(const struct ipcchan_tx *tx)
 {
-	bool ring_full = tx->head - tx->passed + tx->loans > tx->mask;
+	bool ring_full = tx->head - tx->floor + tx->loans > tx->mask;
 
-	if (tx->head == tx->passed || (tx->nr_pins && !ring_full))
+	if (tx->floor == ipcchan_reclaim_kept(tx) || (tx->nr_pins && !ring_full))
 		return 0;
-	return tx->passed + 1;
+	return tx->floor + 1;
 }
 
 /** ipcchan_reclaim_changed() - does anything differ from what the last scan saw? */

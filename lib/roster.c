@@ -47,19 +47,15 @@ static void see_reader(struct ipcchan_port *port, uint32_t slot)
 }
 
 /*
- * Brings the sending thread's list of receivers up to date: 0 or -ESHUTDOWN. A
+ * The sending thread's list of receivers anew: 0 or -ESHUTDOWN. A
  * generation that changes when there was nobody says that somebody came,
  * though he may have left again.
  */
-int ipcchan_roster_readers(struct ipcchan_port *port)
+int ipcchan_roster_renew_readers(struct ipcchan_port *port, uint64_t generation)
 {
 	struct ipcchan_tx *tx = port->tx;
-	/* M, pairs with M in the kernel; after the last publish's C */
-	uint64_t generation = ipcchan_load_acquire(&port->roster->receiver_generation);
 	bool vacant = tx->generation && !tx->peers;
 
-	if (generation == tx->generation)
-		return generation ? 0 : -ESHUTDOWN;
 	if (!generation)
 		return -ESHUTDOWN;
 	tx->nr_readers = 0;
@@ -71,17 +67,36 @@ int ipcchan_roster_readers(struct ipcchan_port *port)
 	}
 	tx->met |= vacant || tx->peers;
 	tx->generation = generation;
+	ipcchan_room_changed(port);
 	return 0;
 }
 
+/*
+ * What those published who have given the slot up since, without what we know
+ * to have got, or lost, of the last of them, or what was before our time if we
+ * saw none yet. Who said nonsense is not counted.
+ */
+static uint64_t lost_with(const struct ipcchan_source *s, uint64_t past)
+{
+	bool began = s->base && !s->closed;
+	uint64_t known = began ? s->past + s->expected - 1 - s->base :
+				 ipcchan_load(&s->cursor->before);
+
+	return s->corrupt || past < known ? 0 : past - known;
+}
+
 /* A slot's new owner begins at its base, or where the kernel has set us. */
-static void renew_source(struct ipcchan_source *s, uint64_t base)
+static void renew_source(struct ipcchan_rx *rx, struct ipcchan_source *s, uint64_t base,
+			 uint64_t past)
 {
 	uint64_t passed = ipcchan_load(&s->cursor->passed);
 
+	ipcchan_source_lose(rx, s, lost_with(s, past));
 	s->base = base;
+	s->past = past;
 	s->expected = ipcchan_passed(passed, base) + 1;
 	s->closed = ipcchan_load(&s->cursor->closed) == base;
+	s->corrupt = false;
 	s->held = 0;
 	s->drained = false;
 }
@@ -92,25 +107,26 @@ static void see_source(struct ipcchan_port *port, uint32_t slot)
 	struct ipcchan_source *s = &rx->sources[slot];
 	uint32_t state = ipcchan_load(&port->senders[slot].state);
 	uint64_t base = ipcchan_load(&port->senders[slot].base);
+	uint64_t past = ipcchan_load(&port->senders[slot].past);
 
 	s->state = state;
-	if (state == IPCCHAN_SLOT_EMPTY)
+	s->since_ns = ipcchan_load(&port->senders[slot].since_ns);
+	if (!base)
+		s->state = IPCCHAN_SLOT_EMPTY;	/* or half written: another generation follows */
+	if (s->state == IPCCHAN_SLOT_EMPTY)
 		return;
 	if (s->base != base)
-		renew_source(s, base);
+		renew_source(rx, s, base, past);
 	if (!s->closed)
 		rx->order[rx->nr_sources++] = (uint8_t)slot;
 }
 
 /* The same for the receiving thread's list of senders. */
-int ipcchan_roster_sources(struct ipcchan_port *port)
+int ipcchan_roster_renew_sources(struct ipcchan_port *port, uint64_t generation)
 {
 	struct ipcchan_rx *rx = port->rx;
-	uint64_t generation = ipcchan_load_acquire(&port->roster->sender_generation);
 	bool vacant = rx->generation && rx->vacant;
 
-	if (generation == rx->generation)
-		return generation ? 0 : -ESHUTDOWN;
 	if (!generation)
 		return -ESHUTDOWN;
 	rx->nr_sources = 0;
@@ -124,8 +140,9 @@ int ipcchan_roster_sources(struct ipcchan_port *port)
 		rx->vacant &= rx->sources[i].state == IPCCHAN_SLOT_EMPTY;
 	}
 	rx->met |= vacant || rx->peers;
-	if (rx->turn >= rx->nr_sources)
-		rx->turn = 0;
+	rx->nr_hot = 0;
+	rx->until_look = 0;
+	rx->turn = 0;
 	rx->generation = generation;
 	return 0;
 }
@@ -181,8 +198,7 @@ int ipcchan_port_wait_peers(struct ipcchan_port *port, uint32_t role, uint32_t c
 	int rc = check_role(port, role);
 
 	if (!rc)
-		rc = ipcchan_patience_init(port, &patience, timeout_ns);
-	patience.spin_ns = 0;
+		rc = ipcchan_patience_init(port, &patience, NULL, timeout_ns);
 	while (!rc) {
 		struct ipcchan_wait wait = { .flags = IPCCHAN_WAIT_ROSTER };
 

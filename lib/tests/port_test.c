@@ -18,7 +18,7 @@ static void needs_the_module(void **state)
 	struct ipcchan_port *port;
 
 	(void)state;
-	memory_no_module();
+	sim_no_module(true);
 	assert_error(ipcchan_open(&port, "test", SEND, NULL, &error), ENODEV);
 	assert_null(port);
 	assert_string_equal(error.text, "the ipcchan module is not loaded (no /dev/ipcchan)");
@@ -35,7 +35,7 @@ static void says_what_is_wrong(void **state)
 
 	(void)state;
 	assert_error(ipcchan_open(&port, "test", SEND, NULL, &error), ENOENT);
-	assert_non_null(strstr(error.text, "no such channel"));
+	assert_non_null(strstr(error.text, "no channel of that name"));
 	assert_error(ipcchan_open(&port, "test", 0, NULL, &error), EINVAL);
 	assert_error(ipcchan_open(&port, "test", 4, NULL, &error), EINVAL);
 	assert_error(ipcchan_open(&port, NULL, SEND, NULL, &error), EINVAL);
@@ -48,7 +48,7 @@ static void says_what_is_wrong(void **state)
 	assert_error(ipcchan_open(&port, name, SEND, NULL, &error), ENOENT);
 	assert_ok(ipcchan_create("test", NULL, &error));
 	assert_error(ipcchan_create("test", NULL, &error), EEXIST);
-	assert_non_null(strstr(error.text, "exists"));
+	assert_non_null(strstr(error.text, "taken"));
 	ipcchan_port_close(NULL);
 }
 
@@ -60,10 +60,10 @@ static void creates_until_it_is_there(void **state)
 	(void)state;
 	ipcchan_options_init(&options);
 	options.flags = IPCCHAN_OPEN_CREATE;
-	memory_vanish(5);
+	sim_vanish(5);
 	assert_ok(ipcchan_open(&port, "test", SEND, &options, NULL));
 	ipcchan_port_close(port);
-	memory_vanish(1000);
+	sim_vanish(1000);
 	assert_error(ipcchan_open(&port, "test", SEND, &options, NULL), ENOENT);
 }
 
@@ -90,7 +90,7 @@ static void takes_options_of_any_size(void **state)
 	o->flags |= 1u << 31;
 	assert_error(ipcchan_open(&port, "test", SEND, o, NULL), EINVAL);
 	o->flags = 0;
-	o->reserved = 1;
+	o->overflow = IPCCHAN_DROP_OLDEST + 1;
 	assert_error(ipcchan_open(&port, "test", SEND, o, NULL), EINVAL);
 }
 
@@ -153,7 +153,7 @@ static void counts(void **state)
 	assert_int_equal(stats.sent, 1);
 	assert_int_equal(stats.sent_bytes, 8);
 	assert_int_equal(stats.loans, 1);
-	assert_int_equal(stats.arena_used, 128);
+	assert_int_equal(stats.arena_used, 0);
 	assert_int_equal(stats.kicks + stats.waits + stats.full, 0);
 	assert_ok(ipcchan_port_get_stats(rx, &stats));
 	assert_int_equal(stats.received, 1);
@@ -195,7 +195,7 @@ static int use(struct ipcchan_port *port)
 		if (results[i] != -EBUSY)
 			return (int)i + 1;
 	}
-	return memory_calls().unmaps ? 100 : 0;
+	return sim_calls().unmaps ? 100 : 0;
 }
 
 static void is_not_the_childs(void **state)
@@ -214,14 +214,103 @@ static void is_not_the_childs(void **state)
 	assert_ok(send_number(port, 5));
 	assert_int_equal(recv_number(port), 5);
 	ipcchan_port_close(port);
-	assert_int_equal(memory_calls().unmaps, 2);
+	assert_int_equal(sim_calls().unmaps, 2);
+}
+
+static void carries_a_label(void **state)
+{
+	struct ipcchan_info info = { .size = sizeof(info) };
+	struct ipcchan_options options;
+	struct ipcchan_error error;
+	struct ipcchan_port *port;
+	char label[65];
+
+	(void)state;
+	options_small(&options);
+	options.flags |= IPCCHAN_OPEN_PERSISTENT;
+	options.label = "images/2";
+	assert_ok(ipcchan_create(NAME, &options, NULL));
+	assert_ok(ipcchan_open(&port, NAME, SEND, &options, NULL));
+	ipcchan_port_close(port);
+	assert_ok(ipcchan_open(&port, NAME, SEND, NULL, NULL));
+	ipcchan_port_close(port);
+	options.label = "";
+	assert_ok(ipcchan_open(&port, NAME, SEND, &options, NULL));
+	ipcchan_port_close(port);
+	options.label = "images/3";
+	assert_error(ipcchan_open(&port, NAME, SEND, &options, &error), EPROTOTYPE);
+	memset(label, 'x', sizeof(label));
+	label[64] = '\0';
+	options.label = label;
+	assert_error(ipcchan_open(&port, NAME, SEND, &options, &error), EINVAL);
+	assert_string_equal(error.text, "a label has at most 63 bytes");
+	assert_error(ipcchan_create("other", &options, NULL), EINVAL);
+	label[63] = '\0';
+	assert_ok(ipcchan_create("other", &options, NULL));
+	assert_ok(ipcchan_lookup(NAME, &info, NULL));
+	assert_string_equal(info.label, "images/2");
+}
+
+static void looks_up_and_deletes(void **state)
+{
+	struct ipcchan_info info = { .size = sizeof(info) };
+	struct ipcchan_options options;
+	struct ipcchan_error error;
+
+	(void)state;
+	assert_error(ipcchan_lookup(NAME, &info, &error), ENOENT);
+	assert_error(ipcchan_lookup("", &info, &error), EINVAL);
+	assert_error(ipcchan_delete(NAME, NULL), ENOENT);
+	assert_error(ipcchan_delete(NULL, NULL), EINVAL);
+	options_small(&options);
+	options.flags |= IPCCHAN_OPEN_PERSISTENT;
+	options.history = 3;
+	options.stall_ns = 5 * MS;
+	assert_ok(ipcchan_create(NAME, &options, &error));
+	assert_ok(ipcchan_lookup(NAME, &info, &error));
+	assert_int_equal(info.depth, 8);
+	assert_int_equal(info.history, 3);
+	assert_int_equal(info.stall_ns, 5 * MS);
+	assert_int_equal(info.overflow, IPCCHAN_BLOCK);
+	assert_int_equal(info.flags, IPCCHAN_OPEN_PERSISTENT);
+	assert_int_equal(info.mode, 0600);
+	info.size = 4;
+	assert_error(ipcchan_lookup(NAME, &info, &error), EINVAL);
+	assert_string_equal(error.text, "info: its size is not set");
+	assert_ok(ipcchan_delete(NAME, &error));
+	assert_error(ipcchan_delete(NAME, &error), ENOENT);
+	options.depth = 3;
+	assert_error(ipcchan_create(NAME, &options, &error), EINVAL);
+	assert_non_null(strstr(error.text, "power of two"));
+	options.size = 8;
+	assert_error(ipcchan_create(NAME, &options, &error), EINVAL);
+}
+
+static void tells_of_peers(void **state)
+{
+	struct ipcchan_peer_info peer = { .size = sizeof(peer) };
+	struct ipcchan_port *rx = open_port(RECEIVE), *tx = open_port(SEND);
+
+	(void)state;
+	assert_ok(ipcchan_port_peer(rx, SEND, 0, &peer));
+	assert_int_equal(peer.roles, SEND);
+	assert_int_equal(peer.pid, getpid());
+	assert_ok(ipcchan_port_peer(rx, 0, 0, &peer));
+	assert_int_equal(peer.roles, RECEIVE);
+	assert_error(ipcchan_port_peer(rx, SEND, 1, &peer), ENOENT);
+	assert_error(ipcchan_port_peer(rx, SEND, 99, &peer), EINVAL);
+	peer.size = 8;
+	assert_error(ipcchan_port_peer(rx, SEND, 0, &peer), EINVAL);
+	assert_int_equal(ipcchan_port_gone(tx), IPCCHAN_GONE_NOT);
+	ipcchan_port_close(tx);
+	ipcchan_port_close(rx);
 }
 
 static void has_a_text_for_each_error(void **state)
 {
 	const int errors[] = { EACCES, EAGAIN, E2BIG, EBUSY, EDQUOT, EEXIST, EINTR, EINVAL,
 			       EMSGSIZE, ENOBUFS, ENODEV, ENOENT, ENOMEM, EOPNOTSUPP, EOVERFLOW,
-			       EPERM, EPIPE, EPROTO, ESHUTDOWN, ETIMEDOUT, EUSERS };
+			       EPERM, EPIPE, EPROTO, EPROTOTYPE, ESHUTDOWN, ETIMEDOUT, EUSERS };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
@@ -243,6 +332,9 @@ int main(void)
 		test(keeps_to_its_role),
 		test(counts),
 		test(is_not_the_childs),
+		test(carries_a_label),
+		test(looks_up_and_deletes),
+		test(tells_of_peers),
 		test(has_a_text_for_each_error),
 	};
 

@@ -85,21 +85,21 @@ static void says_when_the_last_sender_left(void **state)
 	tx = open_port(SEND);
 	assert_error(recv_number(rx), EAGAIN);
 	assert_ok(send_number(tx, 1));
-	assert_ok(send_number(tx, 2));
+	assert_ok(send_long(tx, 2));
 	ipcchan_port_close(tx);
 	/* what it has left behind can be read */
 	assert_int_equal(recv_number(rx), 1);
 	assert_ok(ipcchan_receive(rx, &message, FOREVER));
 	assert_error(ipcchan_recv(rx, NULL, 0, NULL, FOREVER), EPIPE);
-	assert_int_equal(memory_sender(0)->state, IPCCHAN_SLOT_DRAINING);
-	assert_int_equal(memory_calls().kicks, 0);
-	assert_int_equal(*(const uint64_t *)message.data, 2);
+	assert_int_equal(sender_slot(0)->state, IPCCHAN_SLOT_DRAINING);
+	assert_int_equal(sim_calls().kicks, 0);
+	assert_true(is_long(&message, 2));
 	assert_ok(ipcchan_release(rx, &message));
 	/* and then its slot is freed, with one kick */
-	assert_int_equal(memory_sender(0)->state, IPCCHAN_SLOT_EMPTY);
-	assert_int_equal(memory_calls().kicks, 1);
+	assert_int_equal(sender_slot(0)->state, IPCCHAN_SLOT_EMPTY);
+	assert_int_equal(sim_calls().kicks, 1);
 	assert_error(recv_number(rx), EPIPE);
-	assert_int_equal(memory_calls().kicks, 1);
+	assert_int_equal(sim_calls().kicks, 1);
 	/* the next owner of the slot is another sender */
 	tx = open_port(SEND);
 	assert_ok(send_number(tx, 3));
@@ -123,7 +123,7 @@ static void does_not_know_who_left_before(void **state)
 	assert_error(recv_number(rx), EAGAIN);
 	assert_int_equal(recv_number(first), 1);
 	assert_error(recv_number(first), EPIPE);
-	assert_int_equal(memory_sender(0)->state, IPCCHAN_SLOT_EMPTY);
+	assert_int_equal(sender_slot(0)->state, IPCCHAN_SLOT_EMPTY);
 	assert_error(recv_number(rx), EAGAIN);
 	ipcchan_port_close(first);
 	ipcchan_port_close(rx);
@@ -179,10 +179,10 @@ static void wakes_the_sender_by_releasing(void **state)
 	void *rc;
 
 	(void)state;
-	assert_ok(send_number(tx, 1));
+	assert_ok(send_long(tx, 1));
 	assert_ok(ipcchan_receive(rx, &held, 0));
 	assert_ok(pthread_create(&thread, NULL, send_large, tx));
-	while (!ipcchan_load(&memory_roster()->sleeping_senders))
+	while (!ipcchan_load(&roster()->sleeping_senders))
 		sched_yield();
 	assert_ok(ipcchan_release(rx, &held));
 	pthread_join(thread, &rc);
@@ -203,7 +203,7 @@ static struct ipcchan_port *open_stream(uint32_t roles, const struct stream *s)
 {
 	struct ipcchan_options options;
 
-	ipcchan_options_init(&options);
+	options_small(&options);
 	options.spin_ns = s->spin_ns;
 	options.depth = s->depth;
 	return open_with(roles, &options);

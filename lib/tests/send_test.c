@@ -2,7 +2,6 @@
 /* Loans, room, and what a blocked sender waits for. */
 #include "check.h"
 
-#define ARENA	(64 << 10)
 
 static void lends_and_publishes(void **state)
 {
@@ -83,17 +82,17 @@ static void gives_back_what_is_not_filled(void **state)
 
 	(void)state;
 	assert_ok(ipcchan_reserve(tx, ARENA, &loan, 0));
-	loan.length = 65;
+	loan.length = 129;
 	assert_ok(ipcchan_commit(tx, &loan));
 	assert_ok(ipcchan_port_get_stats(tx, &stats));
-	assert_int_equal(stats.arena_used, 128);
-	assert_ok(ipcchan_reserve(tx, ARENA - 128, &loan, 0));
+	assert_int_equal(stats.arena_used, 192);
+	assert_ok(ipcchan_reserve(tx, ARENA - 192, &loan, 0));
 	loan.length = 0;
 	assert_ok(ipcchan_commit(tx, &loan));
 	assert_ok(ipcchan_port_get_stats(tx, &stats));
-	assert_int_equal(stats.arena_used, 128);
+	assert_int_equal(stats.arena_used, 192);
 	assert_int_equal(stats.sent, 2);
-	assert_int_equal(stats.sent_bytes, 65);
+	assert_int_equal(stats.sent_bytes, 129);
 	assert_int_equal(ipcchan_recv(rx, NULL, 0, NULL, 0), -EMSGSIZE);
 	ipcchan_port_close(tx);
 	ipcchan_port_close(rx);
@@ -134,7 +133,7 @@ static void says_when_all_is_on_loan(void **state)
 
 	(void)state;
 	assert_ok(ipcchan_reserve(tx, ARENA - 64, &loans[0], 0));
-	assert_error(ipcchan_reserve(tx, 65, &extra, FOREVER), ENOBUFS);
+	assert_error(ipcchan_reserve(tx, 81, &extra, FOREVER), ENOBUFS);
 	for (int i = 1; i < 8; i++)
 		assert_ok(ipcchan_reserve(tx, 0, &loans[i], 0));
 	assert_error(ipcchan_reserve(tx, 0, &extra, FOREVER), ENOBUFS);
@@ -227,17 +226,17 @@ static void awaits_what_blocks_it(void **state)
 	assert_ok(ipcchan_send(tx, block, sizeof(block), 0));
 	assert_ok(ipcchan_send(tx, block, sizeof(block), 0));
 	/* the arena: the oldest message must be passed first */
-	assert_error(ipcchan_send(tx, block, 1, MS), ETIMEDOUT);
-	assert_int_equal(memory_calls().await, memory_sender(0)->base + 1);
+	assert_error(ipcchan_send(tx, block, 81, MS), ETIMEDOUT);
+	assert_int_equal(sim_calls().await, sender_slot(0)->base + 1);
 	/* it is held: anything may bring room */
 	assert_ok(ipcchan_receive(rx, &held, 0));
-	assert_error(ipcchan_send(tx, block, 1, MS), ETIMEDOUT);
-	assert_int_equal(memory_calls().await, 0);
+	assert_error(ipcchan_send(tx, block, 81, MS), ETIMEDOUT);
+	assert_int_equal(sim_calls().await, 0);
 	/* the ring: holds do not matter */
 	for (int i = 0; i < 7; i++)
 		assert_ok(ipcchan_send(tx, NULL, 0, 0));
 	assert_error(ipcchan_send(tx, NULL, 0, MS), ETIMEDOUT);
-	assert_int_equal(memory_calls().await, memory_sender(0)->base + 2);
+	assert_int_equal(sim_calls().await, sender_slot(0)->base + 2);
 	ipcchan_port_close(tx);
 	ipcchan_port_close(rx);
 }
@@ -248,10 +247,10 @@ static void looks_only_when_polled(void **state)
 
 	(void)state;
 	fill_with_numbers(tx);
-	assert_int_equal(memory_calls().waits, 0);
+	assert_int_equal(sim_calls().waits, 0);
 	assert_true(ipcchan_port_fd(tx) >= 0);
 	assert_error(send_number(tx, 0), EAGAIN);
-	assert_int_equal(memory_calls().waits, 1);
+	assert_int_equal(sim_calls().waits, 1);
 	ipcchan_port_close(tx);
 	ipcchan_port_close(rx);
 }
@@ -262,8 +261,8 @@ static void says_when_the_last_receiver_left(void **state)
 	struct ipcchan_port *tx, *rx;
 
 	(void)state;
-	ipcchan_options_init(&options);
-	options.flags = IPCCHAN_OPEN_NEED_PEER;
+	options_small(&options);
+	options.flags |= IPCCHAN_OPEN_NEED_PEER;
 	tx = open_with(SEND, &options);
 	assert_ok(send_number(tx, 1));
 	rx = open_port(RECEIVE);
@@ -284,8 +283,8 @@ static void notices_who_came_and_left(void **state)
 	struct ipcchan_port *tx;
 
 	(void)state;
-	ipcchan_options_init(&options);
-	options.flags = IPCCHAN_OPEN_NEED_PEER;
+	options_small(&options);
+	options.flags |= IPCCHAN_OPEN_NEED_PEER;
 	tx = open_with(SEND, &options);
 	assert_ok(send_number(tx, 1));
 	ipcchan_port_close(open_port(RECEIVE));
@@ -300,8 +299,8 @@ static void stamps_if_asked(void **state)
 	struct ipcchan_port *tx, *rx;
 
 	(void)state;
-	ipcchan_options_init(&options);
-	options.flags = IPCCHAN_OPEN_TIMESTAMPS;
+	options_small(&options);
+	options.flags |= IPCCHAN_OPEN_TIMESTAMPS;
 	tx = open_with(SEND, &options);
 	rx = open_port(RECEIVE);
 	assert_ok(send_number(tx, 1));
@@ -317,7 +316,7 @@ static void ends_with_its_sequence_numbers(void **state)
 
 	(void)state;
 	rx = open_port(RECEIVE);
-	memory_set_base(0, ipcchan_seq_limit(0) - 20);
+	sim_set_base(NAME, 0, ipcchan_seq_limit(0) - 20);
 	tx = open_port(SEND);
 	for (int i = 0; i < 20; i++) {
 		assert_ok(send_number(tx, (uint64_t)i));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Numbers as people write them. */
+#include <string.h>
+
 #include "number.h"
 
 /* Reads digits; @end is left behind the last. */
@@ -62,5 +64,31 @@ bool number_parse_size(const char *word, uint64_t most, uint64_t *value)
 	if (shift < 0 || *value > most >> shift)
 		return false;
 	*value <<= shift;
+	return true;
+}
+
+/* 0 if it is none. */
+static uint64_t unit_ns(const char *unit)
+{
+	if (!strcmp(unit, "ns"))
+		return 1;
+	if (!strcmp(unit, "us"))
+		return 1000;
+	if (!strcmp(unit, "ms"))
+		return 1000000;
+	return strcmp(unit, "s") ? 0 : 1000000000;
+}
+
+bool number_parse_time(const char *word, uint64_t most, uint64_t *value)
+{
+	const char *unit;
+	uint64_t ns;
+
+	if (!digits(word, 10, most, value, &unit))
+		return false;
+	ns = unit_ns(unit);
+	if (!ns || *value > most / ns)
+		return false;
+	*value *= ns;
 	return true;
 }

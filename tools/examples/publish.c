@@ -93,7 +93,10 @@ static int publish(const struct plan *plan, const char *bytes)
 
 	ipcchan_options_init(&options);
 	options.flags = IPCCHAN_OPEN_NEED_PEER | (plan->rate ? IPCCHAN_OPEN_TIMESTAMPS : 0);
-	options.spin_ns = plan->spin_ns ? plan->spin_ns : options.spin_ns;
+	if (plan->spin_ns) {
+		options.flags |= IPCCHAN_OPEN_SPIN_FIXED;
+		options.spin_ns = plan->spin_ns;
+	}
 	if (ipcchan_open(&port, plan->name, IPCCHAN_ROLE_SEND, &options, &why))
 		return complain(plan->name, why.text);
 	code = send_all(port, plan, bytes);

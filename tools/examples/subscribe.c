@@ -96,7 +96,10 @@ static int subscribe(const struct plan *plan)
 	int error;
 
 	ipcchan_options_init(&options);
-	options.spin_ns = plan->spin_ns ? plan->spin_ns : options.spin_ns;
+	if (plan->spin_ns) {
+		options.flags |= IPCCHAN_OPEN_SPIN_FIXED;
+		options.spin_ns = plan->spin_ns;
+	}
 	if (ipcchan_open(&port, plan->name, IPCCHAN_ROLE_RECEIVE, &options, &why))
 		return complain(plan->name, why.text);
 	error = receive_all(port, plan, &tally);

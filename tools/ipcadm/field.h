@@ -17,6 +17,7 @@ enum field_kind {
 	FIELD_U32,
 	FIELD_U64,
 	FIELD_SIZE,	/* u64, bytes */
+	FIELD_TIME,	/* u64, ns; 0 is none */
 	FIELD_AGE,	/* u64, a time of CLOCK_MONOTONIC in ns */
 	FIELD_MODE,	/* u32, octal */
 	FIELD_ID,	/* u32, of a user or a group */
@@ -38,7 +39,7 @@ struct field {
 	unsigned int use;
 	const char *const *words;
 	uint32_t nr_words;
-	const char *accepted;		/* input: the one word it takes; NULL: all */
+	const char *accepted;		/* input: the one of @words it takes; NULL: all */
 	uint32_t bit;
 	const struct field_table *nested;
 };

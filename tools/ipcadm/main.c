@@ -17,9 +17,10 @@ struct command {
 
 static const struct command commands[] = {
 	{ "channel", "add", channel_add,
-	  "NAME type topic [depth N] [arena SIZE] [max-message SIZE]\n"
-	  "                [senders N] [receivers N] [holds N] [mode OCTAL]\n"
-	  "                [owner UID] [group GID] [persistent]",
+	  "NAME type topic [overflow block|drop-oldest] [depth N] [arena SIZE]\n"
+	  "                [max-message SIZE] [senders N] [receivers N] [holds N]\n"
+	  "                [mode OCTAL] [owner UID] [group GID] [persistent]\n"
+	  "                [history N] [stall TIME] [label TEXT]",
 	  "create a channel" },
 	{ "channel", "show", channel_show, "[NAME]", "list the channels, or tell all about one" },
 	{ "channel", "del", channel_del, "NAME", "remove a channel" },
@@ -34,9 +35,11 @@ static const char channel_help[] =
 	"kernel's default.\n"
 	"\n"
 	"  type topic        every receiver gets every message\n"
+	"  overflow block    a sender waits for slow receivers; nothing is lost (so it is)\n"
+	"  overflow drop-oldest  it never waits; slow receivers lose messages, and are told\n"
 	"  depth N           descriptors in a sender's ring, a power of two (256)\n"
 	"  arena SIZE        payload memory of each sender (1M)\n"
-	"  max-message SIZE  the longest message (the arena)\n"
+	"  max-message SIZE  the longest message (what arena and policy allow)\n"
 	"  senders N         most senders at a time, up to 64 (16)\n"
 	"  receivers N       most receivers at a time, up to 64 (16)\n"
 	"  holds N           most messages one receiver holds at a time (16)\n"
@@ -44,8 +47,18 @@ static const char channel_help[] =
 	"  owner UID         owner (who creates it)\n"
 	"  group GID         group (of who creates it)\n"
 	"  persistent        the channel stays when its last port has left\n"
+	"  history N         the last N messages of each sender are there for who comes late;\n"
+	"                    if it is persistent also when the sender has gone (0)\n"
+	"  stall TIME        evict a receiver that stands still so long while a sender waits\n"
+	"                    for it; 1ms to 3600s; with overflow block (never)\n"
+	"  label TEXT        what is in the messages, up to 63 characters: who attaches may\n"
+	"                    insist on it (none)\n"
 	"\n"
-	"SIZE is a number of bytes, or one of K, M, G (powers of 1024) after it. NAME has\n"
+	"With overflow drop-oldest a sender needs an arena of (2H + 1) x max-message, H being\n"
+	"receivers x holds + history; with block and a history, H is the history.\n"
+	"\n"
+	"SIZE is a number of bytes, or one of K, M, G (powers of 1024) after it. TIME is a\n"
+	"number with ns, us, ms or s after it; in JSON it is in nanoseconds. NAME has\n"
 	"up to 63 letters, digits and ._:/- in it; names under u<uid>/ are for that user\n"
 	"to create, those under sys/ for CAP_NET_ADMIN.\n";
 

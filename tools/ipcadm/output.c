@@ -41,6 +41,7 @@ static void policy_of(const struct field_table *table, struct nla_policy *policy
 			break;
 		case FIELD_U64:
 		case FIELD_SIZE:
+		case FIELD_TIME:
 		case FIELD_AGE:
 			policy[field->attr].type = NLA_U64;
 			break;
@@ -74,6 +75,7 @@ static uint64_t number_of(const struct field *field, const struct nlattr *attr)
 	switch (field->kind) {
 	case FIELD_U64:
 	case FIELD_SIZE:
+	case FIELD_TIME:
 	case FIELD_AGE:
 		return nla_get_u64(attr);
 	default:
@@ -210,6 +212,21 @@ static void text_size(struct text *text, uint64_t value)
 	snprintf(text->s, sizeof(text->s), "%llu%.1s", (unsigned long long)value, &units[unit]);
 }
 
+/* Likewise. */
+static void text_time(struct text *text, uint64_t value)
+{
+	static const char *const units[] = { "ns", "us", "ms", "s" };
+	int unit = 0;
+
+	if (!value)
+		return;
+	while (!(value % 1000) && unit < 3) {
+		value /= 1000;
+		unit++;
+	}
+	snprintf(text->s, sizeof(text->s), "%llu%s", (unsigned long long)value, units[unit]);
+}
+
 static void text_age(struct text *text, uint64_t value)
 {
 	struct timespec now;
@@ -248,6 +265,9 @@ static void text_value(const struct field *field, struct nlattr *attr, struct te
 	switch (field->kind) {
 	case FIELD_SIZE:
 		text_size(text, value);
+		return;
+	case FIELD_TIME:
+		text_time(text, value);
 		return;
 	case FIELD_AGE:
 		text_age(text, value);

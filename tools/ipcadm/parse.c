@@ -77,8 +77,13 @@ static bool read_value(const struct field *field, const char *word, uint64_t *va
 	switch (field->kind) {
 	case FIELD_CHOICE:
 		return read_choice(field, word, value);
+	case FIELD_NAME:
+		*value = strlen(word);
+		return *value && *value < IPCCHAN_LABEL_SIZE;
 	case FIELD_SIZE:
 		return number_parse_size(word, INT64_MAX, value) && *value;
+	case FIELD_TIME:
+		return number_parse_time(word, INT64_MAX, value) && *value;
 	case FIELD_MODE:
 		return number_parse_octal(word, 07777, value);
 	case FIELD_ID:
@@ -91,13 +96,32 @@ static bool read_value(const struct field *field, const char *word, uint64_t *va
 	}
 }
 
+static const char *accepted_choice(const struct field *field)
+{
+	static char words[128];
+	size_t used = 0;
+
+	if (field->accepted)
+		return field->accepted;
+	for (uint32_t i = 0; i < field->nr_words; i++) {
+		if (field->words[i])
+			used += snprintf(words + used, sizeof(words) - used, "%s%s",
+					 used ? ", " : "", field->words[i]);
+	}
+	return words;
+}
+
 static const char *accepted(const struct field *field)
 {
 	switch (field->kind) {
 	case FIELD_CHOICE:
-		return field->accepted;
+		return accepted_choice(field);
+	case FIELD_NAME:
+		return "1 to 63 printable characters";
 	case FIELD_SIZE:
 		return SIZE_WORDS;
+	case FIELD_TIME:
+		return TIME_WORDS;
 	case FIELD_MODE:
 		return MODE_WORDS;
 	case FIELD_ID:
@@ -141,20 +165,29 @@ int parse_settings(const struct field_table *table, int argc, char **argv)
 	return EXIT_OK;
 }
 
+static int put_value(struct nl_msg *request, const struct field *field, const char *word)
+{
+	uint64_t value;
+
+	read_value(field, word, &value);
+	switch (field->kind) {
+	case FIELD_NAME:
+		return nla_put_string(request, field->attr, word);
+	case FIELD_SIZE:
+	case FIELD_TIME:
+		return nla_put_u64(request, field->attr, value);
+	default:
+		return nla_put_u32(request, field->attr, value);
+	}
+}
+
 int put_settings(const struct field_table *table, int argc, char **argv, struct nl_msg *request)
 {
 	for (int i = 0; i < argc; i++) {
 		const struct field *field = find(table, argv[i]);
 		const char *word = field->kind == FIELD_BIT ? NULL : argv[++i];
-		uint64_t value;
-		int error;
 
-		read_value(field, word, &value);
-		if (field->kind == FIELD_SIZE)
-			error = nla_put_u64(request, field->attr, value);
-		else
-			error = nla_put_u32(request, field->attr, value);
-		if (error < 0)
+		if (put_value(request, field, word) < 0)
 			return -1;
 	}
 	return 0;

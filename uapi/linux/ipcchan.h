@@ -41,10 +41,14 @@
 #define IPCCHAN_MAX_DEPTH	65536u
 #define IPCCHAN_MAX_SLOTS	64u
 #define IPCCHAN_MAX_HOLDS	1024u
-#define IPCCHAN_MIN_ARENA	4096ull
+#define IPCCHAN_MIN_ARENA	64ull
 #define IPCCHAN_MAX_ARENA	(1ull << 30)
 
-/* What a zero in a geometry stands for; max_message then is the arena. */
+/*
+ * What a zero in a geometry stands for. max_message then is the arena, or what
+ * the policy leaves of it; and an arena that max_message and policy need is
+ * made larger than the default.
+ */
 #define IPCCHAN_DEFAULT_DEPTH	256u
 #define IPCCHAN_DEFAULT_ARENA	(1ull << 20)
 #define IPCCHAN_DEFAULT_SLOTS	16u
@@ -57,8 +61,8 @@ enum ipcchan_type {
 };
 
 enum ipcchan_overflow {
-	IPCCHAN_OVERFLOW_BLOCK		= 0,
-	IPCCHAN_OVERFLOW_DROP_OLDEST	= 1,	/* EOPNOTSUPP */
+	IPCCHAN_OVERFLOW_BLOCK		= 0,	/* the sender waits */
+	IPCCHAN_OVERFLOW_DROP_OLDEST	= 1,	/* slow receivers lose messages */
 };
 
 /* Roles of a port, and rights of a user. */
@@ -78,7 +82,8 @@ enum ipcchan_overflow {
  * @senders:	most senders at a time, 1 to IPCCHAN_MAX_SLOTS
  * @receivers:	most receivers at a time, 1 to IPCCHAN_MAX_SLOTS
  * @holds:	most messages one receiver holds at a time
- * @arena:	bytes of payload memory of each sender; rounded up to whole pages
+ * @arena:	bytes of payload memory of each sender; rounded up to whole
+ *		pages, or to 64 bytes if it is less than a page
  * @max_message: bytes of the longest message, at most the arena
  *
  * A zero asks for the default. What is read back is what is in force.
@@ -105,13 +110,21 @@ struct ipcchan_geometry {
  * @mode:	rights as of a file: r (4) receives, w (2) sends; 0 to 0666
  * @uid:	owner, in the caller's user namespace, or IPCCHAN_ID_SELF
  * @gid:	group, likewise
- * @history:	messages of each sender kept for who comes late; 0 (EOPNOTSUPP)
- * @stall_ns:	evict a receiver that stands still so long; 0 (EOPNOTSUPP)
+ * @history:	messages of each sender kept for who comes late
+ * @stall_ns:	overflow block: evict a receiver that stands still so long while
+ *		a sender waits for it; 0 never, else 1 ms to an hour
  * @why:	buffer for the reason of a refusal
  * @why_len:	its bytes
  * @reserved:	0
  * @name:	letters, digits and ._:/- ; 1 to 63 bytes and a NUL
- * @label:	type of what is in the messages; empty (EOPNOTSUPP)
+ * @label:	type of what is in the messages, for ATTACH to compare: up to 63
+ *		printable ASCII characters and a NUL; empty: none
+ *
+ * A receiver that attaches first gets the last @history messages of each
+ * sender. On a persistent channel they outlive their sender, until its slot is
+ * needed for another. depth must be at least @history + 1. With overflow
+ * drop-oldest the arena must be at least (2H + 1) x max_message, this rounded
+ * up to 64 bytes, H = receivers x holds + @history; with block, H = @history.
  *
  * An ephemeral channel goes when its last port has detached, and not before
  * it had a first. Names beginning with u<uid>/ are for that user to create,
@@ -155,7 +168,9 @@ struct ipcchan_create {
  * @gid:	out, likewise
  * @senders:	out: how many are attached now
  * @receivers:	out: likewise
- * @reserved:	0
+ * @history:	out
+ * @stall_ns:	out
+ * @label:	out
  *
  * ENOENT no such channel; EACCES the caller has no right to it; EINVAL.
  */
@@ -174,7 +189,9 @@ struct ipcchan_lookup {
 	__u32	gid;
 	__u32	senders;
 	__u32	receivers;
-	__u32	reserved;
+	__u32	history;
+	__u64	stall_ns;
+	char	label[IPCCHAN_LABEL_SIZE];
 };
 
 /**
@@ -210,17 +227,19 @@ struct ipcchan_delete {
  * @owner:	uid the channel must belong to (IPCCHAN_ATTACH_OWNER), else 0
  * @why:	buffer for the reason of a refusal
  * @why_len:	its bytes
- * @wake_count:	wake when so many messages wait; 0 (EOPNOTSUPP)
- * @wake_delay_ns: or so long after the first; 0 (EOPNOTSUPP)
+ * @wake_count:	wake this receiver when so many messages wait, of all senders
+ *		together; 1: any message; 0: any, or only @wake_delay_ns; at most
+ *		the depth
+ * @wake_delay_ns: or so long after the first came, up to an hour; 0: never
  * @name:	which channel
- * @label:	type expected; empty (EOPNOTSUPP)
+ * @label:	the channel must carry this label; empty: any
  * @geometry:	out
  * @type:	out
  * @overflow:	out
  * @port_id:	out: this port's number in its channel
  * @sender_slot: out, or IPCCHAN_NO_SLOT
  * @receiver_slot: out, or IPCCHAN_NO_SLOT
- * @reserved:	0
+ * @history:	out
  * @own_offset:	out: offset to give mmap() for the port's own region
  * @own_size:	out: its bytes; it is mapped whole, once
  * @window_offset: out: offset to give mmap() for the window on the others
@@ -234,9 +253,14 @@ struct ipcchan_delete {
  * up when the next one attaches, if others still hold the file. The layout of both mappings is in
  * <linux/ipcchan_ring.h>.
  *
+ * Thresholds (@wake_count, @wake_delay_ns) say when WAIT and poll() find that
+ * there is something to receive; messages may be taken before. A sender that
+ * waits for room, or the last that leaves, ends the waiting too.
+ *
  * The file must be open for reading and writing (EBADF).
  *
- * ENOENT; EACCES no right to a role, or another owner; EINVAL; EISCONN the
+ * ENOENT; EACCES no right to a role, or another owner; EPROTOTYPE another
+ * label; EINVAL; EISCONN the
  * file is a port already; EUSERS all slots of the role are taken; EOVERFLOW
  * the free slots have used up their sequence numbers; EDQUOT a limit on ports
  * or bytes; ENOMEM; EINTR killed while memory was taken; EOPNOTSUPP.
@@ -258,7 +282,7 @@ struct ipcchan_attach {
 	__u32	port_id;
 	__u32	sender_slot;
 	__u32	receiver_slot;
-	__u32	reserved;
+	__u32	history;
 	__u64	own_offset;
 	__u64	own_size;
 	__u64	window_offset;
@@ -311,9 +335,8 @@ struct ipcchan_kick {
  *		before the caller looked for room and found none
  * @nr_progress: WAIT_SEND: how many; the geometry's receivers
  * @events:	out: IPCCHAN_WAIT_* that came
- * @ports:	many ports at once; 0 (EOPNOTSUPP)
- * @nr_ports:	0 (EOPNOTSUPP)
- * @reserved:	0
+ *
+ * For many ports at once there is poll().
  *
  * What a WAIT_SEND carried is kept: poll() reports EPOLLOUT when receipts or
  * receivers differ from it (and at once where there was none).
@@ -337,23 +360,30 @@ struct ipcchan_wait {
 	__u64	progress;
 	__u32	nr_progress;
 	__u32	events;
-	__u64	ports;
-	__u32	nr_ports;
-	__u32	reserved;
+};
+
+/* Why a port is gone. */
+enum ipcchan_reason {
+	IPCCHAN_REASON_NONE	= 0,	/* it is not */
+	IPCCHAN_REASON_CLOSED	= 1,	/* by its own process, or with it */
+	IPCCHAN_REASON_EVICTED	= 2,	/* by the owner or CAP_NET_ADMIN */
+	IPCCHAN_REASON_STALLED	= 3,	/* it stood still while a sender waited */
+	IPCCHAN_REASON_DELETED	= 4,	/* with its channel */
 };
 
 /**
  * struct ipcchan_peer - IPCCHAN_IOC_PEER: who is behind a slot
  * @size:	of this struct
  * @flags:	0
- * @role:	IPCCHAN_SEND or IPCCHAN_RECEIVE: whose slot; 0: this port itself
+ * @role:	IPCCHAN_SEND or IPCCHAN_RECEIVE: whose slot; 0: this port itself,
+ *		also when it is gone
  * @slot:	which; 0 with @role 0
  * @port_id:	out: number of the port in its channel
  * @roles:	out: IPCCHAN_SEND | IPCCHAN_RECEIVE
  * @pid:	out: process that attached; 0 if the caller cannot see it
  * @uid:	out: its effective user, in the caller's user namespace
  * @gid:	out: its effective group, likewise
- * @reserved:	0
+ * @reason:	out: @role 0: enum ipcchan_reason
  * @attached_ns: out: when, CLOCK_MONOTONIC
  *
  * Stamped by the kernel at attach, translated for whoever asks; ids with no
@@ -372,12 +402,17 @@ struct ipcchan_peer {
 	__u32	pid;
 	__u32	uid;
 	__u32	gid;
-	__u32	reserved;
+	__u32	reason;
 	__u64	attached_ns;
 };
 
 /* Bits of struct ipcchan_query's features. */
-#define IPCCHAN_FEATURE_TOPIC	(1ull << 0)
+#define IPCCHAN_FEATURE_TOPIC		(1ull << 0)
+#define IPCCHAN_FEATURE_DROP_OLDEST	(1ull << 1)
+#define IPCCHAN_FEATURE_HISTORY		(1ull << 2)
+#define IPCCHAN_FEATURE_STALL		(1ull << 3)
+#define IPCCHAN_FEATURE_LABEL		(1ull << 4)
+#define IPCCHAN_FEATURE_THRESHOLD	(1ull << 5)
 
 /**
  * struct ipcchan_query - IPCCHAN_IOC_QUERY: what this module can do

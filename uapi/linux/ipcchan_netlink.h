@@ -14,7 +14,8 @@
  * @IPCCHAN_PORT_STATUS_NEW: has memory and slots, but its own region is not
  *   mapped yet
  * @IPCCHAN_PORT_STATUS_ACTIVE: takes part
- * @IPCCHAN_PORT_STATUS_DRAINING: has left, its messages are still being read
+ * @IPCCHAN_PORT_STATUS_DRAINING: has left, its messages are still being read,
+ *   or kept for others
  */
 enum ipcchan_port_status {
 	IPCCHAN_PORT_STATUS_NEW,

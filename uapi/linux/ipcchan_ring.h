@@ -34,19 +34,29 @@
 #define IPCCHAN_SEQ_SLOT_SHIFT	56
 #define IPCCHAN_SEQ_COUNT	((1ull << IPCCHAN_SEQ_SLOT_SHIFT) - 1)
 
+/* Bytes of payload that lie in the descriptor itself, in words of 8. */
+#define IPCCHAN_INSIDE_WORDS	10
+#define IPCCHAN_INSIDE		(8u * IPCCHAN_INSIDE_WORDS)
+
 /**
  * struct ipcchan_desc - a descriptor: one message in a sender's ring
+ * @inside:	a short payload lies at the end of it, filled up to whole words, next
+ *		to what describes it: ipcchan_inside(). Before that whatever was there
  * @seq:	sequence, stored last (release)
- * @offset:	of the payload in the arena, bytes
- * @length:	of the payload, bytes
+ * @offset:	of the payload in the arena, bytes; 0 if it is inside
+ * @length:	of the payload, bytes; up to IPCCHAN_INSIDE it is inside
  * @tag:	the application's
  * @time_ns:	CLOCK_MONOTONIC when it was published, 0 if not asked for
  * @flags:	0
  * @priority:	the application's; topics do not sort by it
  * @files:	attached files; 0
  * @reserved:	0
+ *
+ * Two cache lines, which processors fetch as a pair. Why it looks like this:
+ * Documentation/performance.md.
  */
 struct ipcchan_desc {
+	__u64	inside[IPCCHAN_INSIDE_WORDS];
 	__u64	seq;
 	__u32	offset;
 	__u32	length;
@@ -55,20 +65,27 @@ struct ipcchan_desc {
 	__u16	flags;
 	__u16	priority;
 	__u32	files;
-	__u64	reserved[3];
+	__u64	reserved;
 };
 
+/* Where in @inside the payload of a short message begins, in words. */
+static inline __u32 ipcchan_inside(__u32 length)
+{
+	return IPCCHAN_INSIDE_WORDS - (length + 7) / 8;
+}
+
 /**
- * struct ipcchan_outbox - first page of an outbox; ring and arena follow
- * @head:	sequence of the newest message (release); for who joins
- * @sent:	messages, the sender's own claim
+ * struct ipcchan_outbox - begins an outbox; ring and arena follow
+ * @head:	sequence of the newest message (release); for who joins, and
+ *		who wants the newest
+ * @sent:	messages, the sender's own claim, if it is more than @head tells
  * @bytes:	of payload, likewise
  */
 struct ipcchan_outbox {
 	__u64	head;
 	__u64	sent;
 	__u64	bytes;
-	__u64	reserved[5];
+	__u64	reserved[13];
 };
 
 /**
@@ -77,13 +94,17 @@ struct ipcchan_outbox {
  * @released:	how many holds on this sender's messages were given back
  * @closed:	base of a sender the receiver will read no more from; 0: none
  * @lost:	messages lost, the receiver's own claim
+ * @before:	written by the kernel before the receiver has the page: how many
+ *		messages this slot's senders had published, up to where the receiver
+ *		begins; as a slot's @past counts
  */
 struct ipcchan_cursor {
 	__u64	passed;
 	__u64	released;
 	__u64	closed;
 	__u64	lost;
-	__u64	reserved[4];
+	__u64	before;
+	__u64	reserved[3];
 };
 
 /**
@@ -107,33 +128,48 @@ struct ipcchan_receipts {
  * @port_id:	who
  * @base:	sender: sequences begin after it; receiver: a number of its own.
  *		Another value is another port.
- * @await:	sender asleep: the sequence it awaits, 0 for any change
+ * @await:	sender asleep: the sequence it awaits, 0 for any change;
+ *		receiver asleep: see IPCCHAN_AWAIT_COUNT
+ * @since_ns:	sender: CLOCK_MONOTONIC when it took the slot
+ * @past:	sender: how many messages those published, all together, who had the
+ *		slot before and have given it up
  */
 struct ipcchan_slot {
 	__u32	state;
 	__u32	port_id;
 	__u64	base;
 	__u64	await;
-	__u64	reserved;
+	__u64	since_ns;
+	__u64	past;
+	__u64	reserved[3];
 };
+
+/*
+ * What a receiver asleep awaits: a kick from a sender that has published so
+ * many messages more since it first saw this word (the rest of the word is
+ * another one with every look of the kernel). IPCCHAN_AWAIT_COUNT: none at all.
+ * The whole word 0: any message.
+ */
+#define IPCCHAN_AWAIT_COUNT	0xffffffffull
 
 /**
  * struct ipcchan_roster - who is there and who sleeps; slots follow, the
  * senders', then the receivers'
- * @sender_generation:	changes with every sender that comes or goes; 0: this
+ * @receiver_generation: changes with every receiver that comes or goes; 0: this
  *			port was evicted, or the channel deleted
- * @receiver_generation: likewise
  * @sleeping_receivers:	a bit a slot
+ * @sender_generation:	as @receiver_generation, for senders
  * @sleeping_senders:	a bit a slot
+ *
+ * A line for what senders look at, and one for what receivers do.
  */
 struct ipcchan_roster {
-	__u64	sender_generation;
 	__u64	receiver_generation;
-	__u64	reserved0[6];
 	__u64	sleeping_receivers;
-	__u64	reserved1[7];
+	__u64	reserved0[6];
+	__u64	sender_generation;
 	__u64	sleeping_senders;
-	__u64	reserved2[7];
+	__u64	reserved1[6];
 };
 
 /*
@@ -193,10 +229,12 @@ static inline void ipcchan_layout(struct ipcchan_layout *l,
 		   g->senders * sizeof(struct ipcchan_cursor);
 	l->receipts_size = ipcchan_round_up(l->holds + g->holds * 8ull, page);
 
-	l->ring = page;
-	l->arena = l->ring + ipcchan_round_up(g->depth *
-					      sizeof(struct ipcchan_desc), page);
-	l->outbox_size = l->arena + ipcchan_round_up(g->arena, page);
+	/* a small arena shares the ring's last page */
+	l->ring = sizeof(struct ipcchan_outbox);
+	l->arena = l->ring + g->depth * sizeof(struct ipcchan_desc);
+	if (g->arena >= page)
+		l->arena = ipcchan_round_up(l->arena, page);
+	l->outbox_size = ipcchan_round_up(l->arena + g->arena, page);
 
 	l->receivers = sizeof(struct ipcchan_roster) +
 		       g->senders * sizeof(struct ipcchan_slot);
@@ -209,6 +247,25 @@ static inline void ipcchan_layout(struct ipcchan_layout *l,
 	l->window_size = l->window_outboxes + g->senders * l->outbox_size;
 }
 
+/* Blocks of the arena begin at multiples of this, and no two share one. */
+#define IPCCHAN_GRANULE		64u
+
+/*
+ * The arena that a sender needs to find room for the longest message at once,
+ * whatever is held or kept: those pinned messages, of any sizes, leave one gap
+ * more than there are of them.
+ */
+static inline __u64 ipcchan_arena_for(__u64 pinned, __u64 max_message)
+{
+	return (2 * pinned + 1) * ipcchan_round_up(max_message, IPCCHAN_GRANULE);
+}
+
+/* The longest message for which an arena suffices. */
+static inline __u64 ipcchan_message_for(__u64 pinned, __u64 arena)
+{
+	return arena / (2 * pinned + 1) & ~(__u64)(IPCCHAN_GRANULE - 1);
+}
+
 /* The last sequence a slot can have. */
 static inline __u64 ipcchan_seq_limit(__u32 slot)
 {
@@ -219,6 +276,22 @@ static inline __u64 ipcchan_seq_limit(__u32 slot)
 static inline __u64 ipcchan_passed(__u64 cursor, __u64 base)
 {
 	return cursor < base ? base : cursor;
+}
+
+/*
+ * Nobody publishes faster than one message in two nanoseconds: what a process
+ * says of a sender's sequences counts for no more, so that a liar can neither
+ * use up the slot's numbers nor lead a cursor beyond the next sender's base.
+ * Clocks may stand still for a while.
+ */
+#define IPCCHAN_SEQ_SLACK_NS	(1ull << 24)
+
+static inline __u64 ipcchan_newest_possible(__u64 base, __u32 slot,
+					    __u64 since_ns, __u64 now_ns)
+{
+	__u64 most = base + (now_ns - since_ns + IPCCHAN_SEQ_SLACK_NS) / 2;
+
+	return most < ipcchan_seq_limit(slot) ? most : ipcchan_seq_limit(slot);
 }
 
 /*

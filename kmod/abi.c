@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Layouts that programs were built with: every size and every place. A field
+ * goes at the end of its struct, or it is another ABI.
+ */
+#include <linux/build_bug.h>
+#include <linux/stddef.h>
+
+#include <linux/ipcchan.h>
+#include <linux/ipcchan_ring.h>
+
+#define SIZE(name, bytes)						\
+	static_assert(sizeof(struct ipcchan_##name) == (bytes))
+#define AT(name, field, offset)						\
+	static_assert(offsetof(struct ipcchan_##name, field) == (offset))
+
+/* Shared pages */
+
+SIZE(desc, 128);
+AT(desc, seq, 80);
+AT(desc, offset, 88);
+AT(desc, length, 92);
+AT(desc, tag, 96);
+AT(desc, time_ns, 104);
+AT(desc, flags, 112);
+AT(desc, priority, 114);
+AT(desc, files, 116);
+AT(desc, reserved, 120);
+AT(desc, inside, 0);
+
+SIZE(outbox, 128);
+AT(outbox, head, 0);
+AT(outbox, sent, 8);
+AT(outbox, bytes, 16);
+AT(outbox, reserved, 24);
+
+SIZE(cursor, 64);
+AT(cursor, passed, 0);
+AT(cursor, released, 8);
+AT(cursor, closed, 16);
+AT(cursor, lost, 24);
+AT(cursor, before, 32);
+AT(cursor, reserved, 40);
+
+SIZE(receipts, 64);
+AT(receipts, received, 0);
+AT(receipts, reserved, 8);
+
+SIZE(slot, 64);
+AT(slot, state, 0);
+AT(slot, port_id, 4);
+AT(slot, base, 8);
+AT(slot, await, 16);
+AT(slot, since_ns, 24);
+AT(slot, past, 32);
+AT(slot, reserved, 40);
+
+SIZE(roster, 128);
+AT(roster, receiver_generation, 0);
+AT(roster, sleeping_receivers, 8);
+AT(roster, reserved0, 16);
+AT(roster, sender_generation, 64);
+AT(roster, sleeping_senders, 72);
+AT(roster, reserved1, 80);
+
+/* Arguments of the calls */
+
+SIZE(geometry, 32);
+AT(geometry, depth, 0);
+AT(geometry, senders, 4);
+AT(geometry, receivers, 8);
+AT(geometry, holds, 12);
+AT(geometry, arena, 16);
+AT(geometry, max_message, 24);
+
+SIZE(create, 216);
+AT(create, size, 0);
+AT(create, flags, 4);
+AT(create, type, 8);
+AT(create, overflow, 12);
+AT(create, geometry, 16);
+AT(create, mode, 48);
+AT(create, uid, 52);
+AT(create, gid, 56);
+AT(create, history, 60);
+AT(create, stall_ns, 64);
+AT(create, why, 72);
+AT(create, why_len, 80);
+AT(create, reserved, 84);
+AT(create, name, 88);
+AT(create, label, 152);
+
+SIZE(lookup, 224);
+AT(lookup, size, 0);
+AT(lookup, flags, 4);
+AT(lookup, why, 8);
+AT(lookup, why_len, 16);
+AT(lookup, rights, 20);
+AT(lookup, name, 24);
+AT(lookup, type, 88);
+AT(lookup, overflow, 92);
+AT(lookup, geometry, 96);
+AT(lookup, mode, 128);
+AT(lookup, uid, 132);
+AT(lookup, gid, 136);
+AT(lookup, senders, 140);
+AT(lookup, receivers, 144);
+AT(lookup, history, 148);
+AT(lookup, stall_ns, 152);
+AT(lookup, label, 160);
+
+SIZE(delete, 88);
+AT(delete, size, 0);
+AT(delete, flags, 4);
+AT(delete, why, 8);
+AT(delete, why_len, 16);
+AT(delete, reserved, 20);
+AT(delete, name, 24);
+
+SIZE(attach, 256);
+AT(attach, size, 0);
+AT(attach, flags, 4);
+AT(attach, role, 8);
+AT(attach, owner, 12);
+AT(attach, why, 16);
+AT(attach, why_len, 24);
+AT(attach, wake_count, 28);
+AT(attach, wake_delay_ns, 32);
+AT(attach, name, 40);
+AT(attach, label, 104);
+AT(attach, geometry, 168);
+AT(attach, type, 200);
+AT(attach, overflow, 204);
+AT(attach, port_id, 208);
+AT(attach, sender_slot, 212);
+AT(attach, receiver_slot, 216);
+AT(attach, history, 220);
+AT(attach, own_offset, 224);
+AT(attach, own_size, 232);
+AT(attach, window_offset, 240);
+AT(attach, window_size, 248);
+
+SIZE(kick, 24);
+AT(kick, size, 0);
+AT(kick, flags, 4);
+AT(kick, receivers, 8);
+AT(kick, senders, 16);
+
+SIZE(wait, 56);
+AT(wait, size, 0);
+AT(wait, flags, 4);
+AT(wait, deadline_ns, 8);
+AT(wait, sender_generation, 16);
+AT(wait, receiver_generation, 24);
+AT(wait, await, 32);
+AT(wait, progress, 40);
+AT(wait, nr_progress, 48);
+AT(wait, events, 52);
+
+SIZE(peer, 48);
+AT(peer, size, 0);
+AT(peer, flags, 4);
+AT(peer, role, 8);
+AT(peer, slot, 12);
+AT(peer, port_id, 16);
+AT(peer, roles, 20);
+AT(peer, pid, 24);
+AT(peer, uid, 28);
+AT(peer, gid, 32);
+AT(peer, reason, 36);
+AT(peer, attached_ns, 40);
+
+SIZE(query, 32);
+AT(query, size, 0);
+AT(query, flags, 4);
+AT(query, features, 8);
+AT(query, create_flags, 16);
+AT(query, attach_flags, 20);
+AT(query, wait_flags, 24);
+AT(query, page_size, 28);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What stands for the files of kmod/ that are about a real kernel: names (one
+ * namespace, one list), rights (everybody may do everything), identity (the
+ * pid, and the effective ids), accounts (there are no limits).
+ */
+#include "machine.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "../../kmod/rights.h"
+
+bool ipcchan_name_valid(const char *name)
+{
+	const char *p;
+
+	for (p = name; *p; p++)
+		if (!isascii(*p) || (!isalnum(*p) && !strchr("._:/-", *p)))
+			return false;
+	return p != name;
+}
+
+static struct ipcchan_channel *channel_at(struct hlist_node *node)
+{
+	return node ? container_of(node, struct ipcchan_channel, node) : NULL;
+}
+
+static struct ipcchan_channel *find(struct ipcchan_net *in, const char *name)
+{
+	struct ipcchan_channel *chan = channel_at(in->names[0].first);
+
+	while (chan && strcmp(chan->name, name))
+		chan = channel_at(chan->node.next);
+	return chan;
+}
+
+int ipcchan_names_add(struct ipcchan_channel *chan, struct ipcchan_why *why)
+{
+	struct ipcchan_net *in = chan->net;
+
+	if (find(in, chan->name))
+		return ipcchan_refuse(why, -EEXIST, "the name is taken");
+	if (sim_place_channel(chan))
+		return ipcchan_refuse(why, -ENOMEM, "the simulation has too little memory");
+	chan->id = (u32)++in->ids.next;
+	chan->node.next = in->names[0].first;
+	in->names[0].first = &ipcchan_channel_ref(chan)->node;
+	return 0;
+}
+
+void ipcchan_names_remove(struct ipcchan_channel *chan)
+{
+	struct hlist_node **p = &chan->net->names[0].first;
+
+	while (*p != &chan->node)
+		p = &(*p)->next;
+	*p = chan->node.next;
+	ipcchan_channel_put(chan);
+}
+
+struct ipcchan_channel *ipcchan_names_find(struct ipcchan_net *in, const char *name,
+					   struct ipcchan_why *why)
+{
+	struct ipcchan_channel *chan = find(in, name);
+
+	return chan ? ipcchan_channel_ref(chan) :
+		      ERR_PTR(ipcchan_refuse(why, -ENOENT, "there is no channel of that name"));
+}
+
+bool ipcchan_rights_admin(const struct ipcchan_net *in)
+{
+	return in != NULL;
+}
+
+u32 ipcchan_rights(const struct ipcchan_channel *chan)
+{
+	return chan ? IPCCHAN_SEND | IPCCHAN_RECEIVE | IPCCHAN_ADMIN : 0;
+}
+
+int ipcchan_rights_name(const struct ipcchan_net *in, const char *name, struct ipcchan_why *why)
+{
+	(void)in, (void)name, (void)why;
+	return 0;
+}
+
+void ipcchan_identity_stamp(struct ipcchan_identity *identity)
+{
+	identity->pid = (struct pid *)(uintptr_t)getpid();
+	identity->uid = current_fsuid();
+	identity->gid = current_fsgid();
+	identity->attached_ns = ktime_get_ns();
+}
+
+void ipcchan_identity_copy(struct ipcchan_identity *to, const struct ipcchan_identity *from)
+{
+	*to = *from;
+}
+
+void ipcchan_identity_clear(struct ipcchan_identity *identity)
+{
+	identity->pid = NULL;
+}
+
+u32 ipcchan_identity_pid(const struct ipcchan_identity *identity)
+{
+	return (u32)(uintptr_t)identity->pid;
+}
+
+u32 ipcchan_identity_uid(const struct ipcchan_identity *identity)
+{
+	return identity->uid.val;
+}
+
+u32 ipcchan_identity_gid(const struct ipcchan_identity *identity)
+{
+	return identity->gid.val;
+}
+
+/* Of an account it matters only that there is one. */
+struct ipcchan_account *ipcchan_account_get(void)
+{
+	return (struct ipcchan_account *)sim_machine;
+}
+
+struct ipcchan_account *ipcchan_account_ref(struct ipcchan_account *account)
+{
+	return account;
+}
+
+struct ipcchan_account *ipcchan_account_put(struct ipcchan_account *account)
+{
+	(void)account;
+	return NULL;
+}
+
+int ipcchan_charge(struct ipcchan_account *account, struct ipcchan_usage *net,
+		   enum ipcchan_kind kind, u64 amount, struct ipcchan_why *why)
+{
+	(void)account, (void)why;
+	net->used[kind] += amount;
+	return 0;
+}
+
+void ipcchan_uncharge(struct ipcchan_account *account, struct ipcchan_usage *net,
+		      enum ipcchan_kind kind, u64 amount)
+{
+	(void)account;
+	SIM_ASSERT(net->used[kind] >= amount);
+	net->used[kind] -= amount;
+}
