@@ -208,18 +208,22 @@ struct ipcchan_port *crew_open(struct crew *crew, const char *name, uint32_t rol
 			       uint64_t spin_ns)
 {
 	struct ipcchan_error error = { "" };
+	struct ipcchan_options options;
 	struct ipcchan_port *port;
 	int rc = -EUSERS;
 
+	ipcchan_options_init(&options);
+	if (spin_ns != SPIN_DEFAULT) {
+		options.flags = IPCCHAN_OPEN_SPIN_FIXED;
+		options.spin_ns = spin_ns;
+	}
 	for (int i = 0; rc == -EUSERS && i < 30000; i++) {
-		rc = ipcchan_open(&port, name, roles, NULL, &error);
+		rc = ipcchan_open(&port, name, roles, &options, &error);
 		if (rc == -EUSERS)
 			usleep(1000);
 	}
 	if (rc)
 		crew_fail(crew, "open: %s", error.text);
-	if (spin_ns != SPIN_DEFAULT)
-		ipcchan_port_set_spin(port, spin_ns);
 	return port;
 }
 

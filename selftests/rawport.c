@@ -156,6 +156,17 @@ const char *raw_peer_arena(const struct raw_port *port, uint32_t slot)
 	return peer_outbox(port, slot) + port->layout.arena;
 }
 
+const char *raw_peer_payload(const struct raw_port *port, uint32_t slot, uint64_t sequence)
+{
+	const struct ipcchan_desc *desc = raw_peer_desc(port, slot, sequence);
+
+	uint32_t length = ipcchan_load(&desc->length);
+
+	if (length <= IPCCHAN_INSIDE)
+		return (const char *)&desc->inside[ipcchan_inside(length)];
+	return raw_peer_arena(port, slot) + ipcchan_load(&desc->offset);
+}
+
 const struct ipcchan_cursor *raw_peer_cursor(const struct raw_port *port, uint32_t receiver)
 {
 	const char *receipts = port->window + port->layout.window_receipts +
@@ -165,19 +176,30 @@ const struct ipcchan_cursor *raw_peer_cursor(const struct raw_port *port, uint32
 	       port->attach.sender_slot;
 }
 
+/* Into the descriptor, or the arena. */
+static void put_payload(struct raw_port *port, struct ipcchan_desc *desc, const void *data,
+			uint32_t length)
+{
+	if (length <= IPCCHAN_INSIDE) {
+		desc->offset = 0;
+		if (length)
+			memcpy(&desc->inside[ipcchan_inside(length)], data, length);
+		return;
+	}
+	if (port->room + length > port->attach.geometry.arena)
+		port->room = 0;
+	memcpy(raw_arena(port) + port->room, data, length);
+	desc->offset = port->room;
+	port->room += length;
+}
+
 void raw_publish(struct raw_port *port, const void *data, uint32_t length, uint64_t tag)
 {
 	struct ipcchan_desc *desc = raw_desc(port, port->next);
-	uint64_t arena = port->attach.geometry.arena;
 
-	if (port->room + length > arena)
-		port->room = 0;
-	if (length)
-		memcpy(raw_arena(port) + port->room, data, length);
-	desc->offset = port->room;
+	put_payload(port, desc, data, length);
 	desc->length = length;
 	desc->tag = tag;
-	port->room += length;
 	ipcchan_store_release(&desc->seq, port->next);
 	ipcchan_store_release(&raw_outbox(port)->head, port->next);
 	ipcchan_barrier();
@@ -204,7 +226,7 @@ ssize_t raw_take(struct raw_port *port, uint32_t slot, void *data, size_t size, 
 	length = desc->length;
 	if (tag)
 		*tag = desc->tag;
-	memcpy(data, raw_peer_arena(port, slot) + desc->offset, length < size ? length : size);
+	memcpy(data, raw_peer_payload(port, slot, sequence), length < size ? length : size);
 	ipcchan_store_release(&raw_cursor(port, slot)->passed, sequence);
 	ipcchan_barrier();
 	return length;

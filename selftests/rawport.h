@@ -23,7 +23,7 @@ struct raw_port {
 	char *window;
 	uint64_t base;		/* sender: its sequences begin after it */
 	uint64_t next;		/* sender: of the next message */
-	uint64_t room;		/* sender: where in the arena that goes */
+	uint64_t room;		/* sender: where in the arena, if it is long, that goes */
 };
 
 int raw_attach(struct raw_port *port, const char *name, uint32_t role);
@@ -45,6 +45,8 @@ const struct ipcchan_slot *raw_sender_slot(const struct raw_port *port, uint32_t
 const struct ipcchan_slot *raw_receiver_slot(const struct raw_port *port, uint32_t slot);
 const struct ipcchan_desc *raw_peer_desc(const struct raw_port *port, uint32_t slot,
 					 uint64_t sequence);
+/* Where the payload of a message lies. */
+const char *raw_peer_payload(const struct raw_port *port, uint32_t slot, uint64_t sequence);
 const char *raw_peer_arena(const struct raw_port *port, uint32_t slot);
 const struct ipcchan_cursor *raw_peer_cursor(const struct raw_port *port, uint32_t receiver);
 

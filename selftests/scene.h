@@ -20,7 +20,9 @@ struct scene {
 	size_t page;
 };
 
-#define SCENE_TEXT	"what the victim has to say"
+/* Too long for a descriptor: it lies in the arena. */
+#define SCENE_TEXT	"what the victim has to say, at such length that it has to go to the arena " \
+			"and not to a descriptor"
 
 /* 0 or -errno. */
 int scene_open(struct scene *s);

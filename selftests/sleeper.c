@@ -71,6 +71,52 @@ void take_and_kick(struct raw_port *rx)
 		abort();
 }
 
+int open_patient(struct raw_port *p, const char *name, uint32_t count, uint64_t delay_ns)
+{
+	int err;
+
+	memset(p, 0, sizeof(*p));
+	p->attach = attach_args(name, IPCCHAN_RECEIVE);
+	p->attach.wake_count = count;
+	p->attach.wake_delay_ns = delay_ns;
+	p->fd = device_open();
+	err = call_attach(p->fd, &p->attach);
+	if (!err) {
+		ipcchan_layout(&p->layout, &p->attach.geometry, sysconf(_SC_PAGESIZE));
+		err = raw_map(p);
+	}
+	if (err)
+		raw_close(p);
+	return err;
+}
+
+bool thrift_asks(const struct raw_port *tx, struct thrift *t, uint32_t slot, uint64_t before)
+{
+	uint64_t word;
+
+	if (!(ipcchan_load_acquire(&raw_roster(tx)->sleeping_receivers) >> slot & 1))
+		return false;
+	word = ipcchan_load(&raw_receiver_slot(tx, slot)->await);
+	if (word != t->word) {
+		t->word = word;
+		t->from = before;
+	}
+	return !word || tx->next - 1 - t->from >= (word & IPCCHAN_AWAIT_COUNT);
+}
+
+void publish_thrifty(struct raw_port *tx, struct thrift *t, uint32_t slot, uint32_t n)
+{
+	uint64_t before = tx->next - 1;
+
+	for (uint32_t i = 0; i < n; i++)
+		raw_publish(tx, NULL, 0, 0);
+	if (!thrift_asks(tx, t, slot, before))
+		return;
+	t->kicks++;
+	if (call_kick(tx->fd, 1ull << slot, 0))
+		abort();
+}
+
 static uint64_t progress_of(const struct ipcchan_cursor *c)
 {
 	return ipcchan_progress(ipcchan_load_acquire(&c->passed),
@@ -140,10 +186,14 @@ static void call_wait(struct sleeper *s)
 
 static void call_poll(struct sleeper *s)
 {
-	struct pollfd pfd = { .fd = s->port->fd, .events = (short)s->flags };
+	struct pollfd one = { .events = (short)s->flags };
+	bool many = s->fds;
 
-	s->result = syscall(s->number, &pfd, 1, -1) < 0 ? -errno : 0;
-	s->events = (uint16_t)pfd.revents;
+	if (!many)
+		one.fd = s->port->fd;
+	s->result = syscall(s->number, many ? s->fds : &one, many ? s->nr_fds : 1, -1) < 0 ?
+		    -errno : 0;
+	s->events = (uint16_t)one.revents;
 }
 
 static void call_epoll(struct sleeper *s)

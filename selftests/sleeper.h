@@ -9,6 +9,7 @@
 #ifndef SELFTESTS_SLEEPER_H
 #define SELFTESTS_SLEEPER_H
 
+#include <poll.h>
 #include <pthread.h>
 
 #include "probe.h"
@@ -37,6 +38,21 @@ uint64_t pair_armed(const struct pair *p, uint32_t flags);
 void publish_and_kick(struct raw_port *tx);
 void take_and_kick(struct raw_port *rx);
 
+/* A receiver with thresholds. */
+int open_patient(struct raw_port *p, const char *name, uint32_t count, uint64_t delay_ns);
+
+/* A sender that kicks as the library does: what it knows of a receiver, and its kicks. */
+struct thrift {
+	uint64_t word;		/* what the receiver awaited when it was seen first */
+	uint64_t from;		/* and the newest message before that */
+	unsigned int kicks;
+};
+
+/* Does it ask for a kick, after what was published beyond @before? */
+bool thrift_asks(const struct raw_port *tx, struct thrift *t, uint32_t slot, uint64_t before);
+/* Publishes so many, then kicks that receiver if it asks for it. */
+void publish_thrifty(struct raw_port *tx, struct thrift *t, uint32_t slot, uint32_t n);
+
 /* What a port sees before it looks for something to do, and finds nothing. */
 struct seen {
 	uint64_t senders;	/* generations */
@@ -63,6 +79,8 @@ struct sleeper {
 	uint64_t await;
 	uint64_t deadline_ns;	/* 0: for ever */
 	int epoll;		/* a set to wait for */
+	struct pollfd *fds;	/* or many to poll */
+	nfds_t nr_fds;
 
 	/* what has come of it */
 	int result;		/* 0 or -errno */

@@ -47,13 +47,13 @@ FIXTURE_VARIANT(abi) {
 
 ADD(query, QUERY, );
 ADD(create, CREATE, .flags = IPCCHAN_CREATE_PERSISTENT, RESERVED(create), WHY(create));
-ADD(lookup, LOOKUP, RESERVED(lookup), WHY(lookup));
+ADD(lookup, LOOKUP, WHY(lookup));
 ADD(delete, DELETE, RESERVED(delete), WHY(delete));
-ADD(attach, ATTACH, .flags = IPCCHAN_ATTACH_OWNER, RESERVED(attach), WHY(attach));
+ADD(attach, ATTACH, .flags = IPCCHAN_ATTACH_OWNER, WHY(attach));
 ADD(kick, KICK, .port = true);
-ADD(wait, WAIT, .port = true, RESERVED(wait),
+ADD(wait, WAIT, .port = true,
     .flags = IPCCHAN_WAIT_RECEIVE | IPCCHAN_WAIT_SEND | IPCCHAN_WAIT_ROSTER);
-ADD(peer, PEER, .port = true, RESERVED(peer));
+ADD(peer, PEER, .port = true);
 
 FIXTURE_SETUP(abi)
 {

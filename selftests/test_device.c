@@ -24,27 +24,30 @@ TEST(sizes)
 	EXPECT_EQ(32, sizeof(struct ipcchan_geometry));
 	EXPECT_EQ(32, sizeof(struct ipcchan_query));
 	EXPECT_EQ(216, sizeof(struct ipcchan_create));
-	EXPECT_EQ(152, sizeof(struct ipcchan_lookup));
+	EXPECT_EQ(224, sizeof(struct ipcchan_lookup));
 	EXPECT_EQ(88, sizeof(struct ipcchan_delete));
 	EXPECT_EQ(256, sizeof(struct ipcchan_attach));
 	EXPECT_EQ(24, sizeof(struct ipcchan_kick));
-	EXPECT_EQ(72, sizeof(struct ipcchan_wait));
+	EXPECT_EQ(56, sizeof(struct ipcchan_wait));
 	EXPECT_EQ(48, sizeof(struct ipcchan_peer));
 }
 
 TEST(ring_sizes)
 {
-	EXPECT_EQ(64, sizeof(struct ipcchan_desc));
-	EXPECT_EQ(64, sizeof(struct ipcchan_outbox));
+	EXPECT_EQ(128, sizeof(struct ipcchan_desc));
+	EXPECT_EQ(128, sizeof(struct ipcchan_outbox));
 	EXPECT_EQ(64, sizeof(struct ipcchan_cursor));
 	EXPECT_EQ(64, sizeof(struct ipcchan_receipts));
-	EXPECT_EQ(32, sizeof(struct ipcchan_slot));
-	EXPECT_EQ(192, sizeof(struct ipcchan_roster));
-	EXPECT_EQ(64, offsetof(struct ipcchan_roster, sleeping_receivers));
-	EXPECT_EQ(128, offsetof(struct ipcchan_roster, sleeping_senders));
+	EXPECT_EQ(64, sizeof(struct ipcchan_slot));
+	EXPECT_EQ(128, sizeof(struct ipcchan_roster));
+	EXPECT_EQ(8, offsetof(struct ipcchan_roster, sleeping_receivers));
+	EXPECT_EQ(64, offsetof(struct ipcchan_roster, sender_generation));
+	EXPECT_EQ(72, offsetof(struct ipcchan_roster, sleeping_senders));
 	EXPECT_EQ(16, offsetof(struct ipcchan_cursor, closed));
-	EXPECT_EQ(24, offsetof(struct ipcchan_desc, time_ns));
-	EXPECT_EQ(40, offsetof(struct ipcchan_desc, reserved));
+	EXPECT_EQ(104, offsetof(struct ipcchan_desc, time_ns));
+	EXPECT_EQ(120, offsetof(struct ipcchan_desc, reserved));
+	EXPECT_EQ(0, offsetof(struct ipcchan_desc, inside));
+	EXPECT_EQ(80, IPCCHAN_INSIDE);
 }
 
 TEST(numbers)
@@ -125,7 +128,7 @@ TEST_F(device, query)
 	EXPECT_EQ(0, call(self->fresh, IPCCHAN_IOC_QUERY, &query));
 	EXPECT_EQ(sizeof(query), query.size);
 	EXPECT_EQ(0, query.flags);
-	EXPECT_EQ(IPCCHAN_FEATURE_TOPIC, query.features);
+	EXPECT_EQ(0x3f, query.features);
 	EXPECT_EQ(IPCCHAN_CREATE_PERSISTENT, query.create_flags);
 	EXPECT_EQ(IPCCHAN_ATTACH_OWNER, query.attach_flags);
 	EXPECT_EQ(7, query.wait_flags);

@@ -183,7 +183,7 @@ static void fuzz_desc(struct raw_port *port, uint64_t *random)
 	if (random_next(random) % 4 == 0)
 		ipcchan_store(&d->flags, (uint16_t)strange(random, 0));
 	if (random_next(random) % 4 == 0)
-		ipcchan_store(&d->reserved[random_next(random) % 3], strange(random, 0));
+		ipcchan_store(&d->reserved, strange(random, 0));
 	ipcchan_store_release(&d->seq, strange(random, port->next));
 }
 

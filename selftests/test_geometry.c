@@ -8,7 +8,7 @@
  */
 #include <kselftest_harness.h>
 
-#include "common.h"
+#include "probe.h"
 #include "ipcchan.h"
 
 #define KIB	1024ull
@@ -96,7 +96,7 @@ TEST_F(geometry, defaults)
 
 TEST_F(geometry, smallest)
 {
-	struct ipcchan_geometry g = { 1, 1, 1, 1, 4096, 1 };
+	struct ipcchan_geometry g = { 1, 1, 1, 1, 64, 1 };
 
 	expect(_metadata, self->name, g, g);
 }
@@ -121,6 +121,17 @@ TEST_F(geometry, rounding)
 	expect(_metadata, self->name, asked, given);
 	asked.max_message = given.max_message = 5001;	/* this is not rounded */
 	expect(_metadata, self->name, asked, given);
+	asked.arena = 65;			/* less than a page: to 64 bytes */
+	given.arena = 128;
+	asked.max_message = given.max_message = 128;
+	expect(_metadata, self->name, asked, given);
+	asked.arena = 4032;
+	given.arena = 4032;
+	expect(_metadata, self->name, asked, given);
+	asked.arena = 4033;
+	given.arena = 4096;
+	expect(_metadata, self->name, asked, given);
+	asked.max_message = given.max_message = 5001;
 	asked.arena = GIB - 1;
 	given.arena = GIB;
 	expect(_metadata, self->name, asked, given);
@@ -156,11 +167,11 @@ TEST_F(geometry, charges)
 
 		ASSERT_EQ(0, raw_open(p, self->name, roles[i]));
 		if (roles[i] & IPCCHAN_SEND)
-			size += 4096 + 65536 + 12288;	/* header, 1024 descriptors, arena */
+			size += 4096 + 131072 + 12288;	/* header, 1024 descriptors, arena */
 		if (roles[i] & IPCCHAN_RECEIVE)
 			size += 8192;			/* 64 + 5 cursors, 600 holds */
 		EXPECT_EQ(size, p->attach.own_size);
-		EXPECT_EQ(4096 + 7 * 8192 + 5 * 81920, p->attach.window_size);
+		EXPECT_EQ(4096 + 7 * 8192 + 5 * 147456, p->attach.window_size);
 		accounts_read(&now);
 		EXPECT_EQ(empty.bytes + size, now.bytes);
 		EXPECT_EQ(empty.ports + 1, now.ports);
@@ -168,6 +179,23 @@ TEST_F(geometry, charges)
 		EXPECT_TRUE(accounts_settle(&empty));
 	}
 	EXPECT_EQ(self->before.bytes + 4096, empty.bytes);	/* the roster */
+}
+
+/* The least there is: a page for each of roster, outbox and receipts. */
+TEST_F(geometry, small)
+{
+	struct ipcchan_geometry g = { 8, 1, 1, 4, 2944, 256 };
+	struct raw_port *p = &self->ports[0];
+
+	ASSERT_EQ(0, create(self->name, g));
+	ASSERT_EQ(0, raw_open(p, self->name, 3));
+	EXPECT_EQ(2 * 4096, p->attach.own_size);
+	EXPECT_EQ(3 * 4096, p->attach.window_size);
+	EXPECT_EQ(self->before.bytes + 3 * 4096, param_get("bytes"));
+	/* header, ring and arena in one page, and the arena's last byte is there */
+	raw_arena(p)[2943] = 7;
+	EXPECT_EQ(7, raw_peer_arena(p, 0)[2943]);
+	EXPECT_EQ(128 + 8 * 128, raw_peer_arena(p, 0) - window_outbox(p, 0));
 }
 
 /* Everyone sends one message, everyone takes all. */

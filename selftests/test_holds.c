@@ -15,6 +15,8 @@
 #include "common.h"
 #include "peers.h"
 
+/* The shortest message that takes room in the arena. */
+#define LONG (IPCCHAN_INSIDE + 1)
 #define DEPTH	16
 #define ARENA	65536
 #define HOLDS	5
@@ -157,9 +159,9 @@ TEST_F(holds, two_hold_the_same)
 	SEND(1, ARENA);
 	ASSERT_EQ(0, ipcchan_receive(self->rx, &mine, IPCCHAN_NO_WAIT));
 	ASSERT_EQ(0, ipcchan_receive(rx2, &other, IPCCHAN_NO_WAIT));
-	EXPECT_EQ(-EAGAIN, send_pattern(self->tx, 2, 1, IPCCHAN_NO_WAIT));
+	EXPECT_EQ(-EAGAIN, send_pattern(self->tx, 2, LONG, IPCCHAN_NO_WAIT));
 	EXPECT_EQ(0, ipcchan_release(self->rx, &mine));
-	EXPECT_EQ(-EAGAIN, send_pattern(self->tx, 2, 1, IPCCHAN_NO_WAIT));
+	EXPECT_EQ(-EAGAIN, send_pattern(self->tx, 2, LONG, IPCCHAN_NO_WAIT));
 	EXPECT_TRUE(pattern_matches(other.data, ARENA, 1));
 	EXPECT_EQ(0, ipcchan_release(rx2, &other));
 	EXPECT_EQ(0, send_pattern(self->tx, 2, ARENA, IPCCHAN_NO_WAIT));
@@ -428,11 +430,11 @@ TEST_F(holds, the_whole_arena_and_no_more)
 {
 	for (int i = 0; i < 3; i++) {
 		SEND(i, ARENA);
-		EXPECT_EQ(-EAGAIN, send_pattern(self->tx, 9, 1, IPCCHAN_NO_WAIT));
+		EXPECT_EQ(-EAGAIN, send_pattern(self->tx, 9, LONG, IPCCHAN_NO_WAIT));
 		RECEIVE(0);
 		EXPECT_EQ(ARENA, self->m[0].length);
 		EXPECT_INTACT(0);
-		EXPECT_EQ(-EAGAIN, send_pattern(self->tx, 9, 1, IPCCHAN_NO_WAIT));
+		EXPECT_EQ(-EAGAIN, send_pattern(self->tx, 9, LONG, IPCCHAN_NO_WAIT));
 		RELEASE(0);
 	}
 	EXPECT_EQ(-EMSGSIZE, ipcchan_reserve(self->tx, ARENA + 1, &self->loans[0], PATIENCE_NS));
@@ -440,7 +442,7 @@ TEST_F(holds, the_whole_arena_and_no_more)
 	EXPECT_EQ(-EMSGSIZE, ipcchan_send(self->tx, self->buffer, ARENA + 1, PATIENCE_NS));
 	/* All of it on loan: nobody else could give anything back. */
 	ASSERT_EQ(0, ipcchan_reserve(self->tx, ARENA, &self->loans[0], IPCCHAN_NO_WAIT));
-	EXPECT_EQ(-ENOBUFS, ipcchan_reserve(self->tx, 1, &self->loans[1], PATIENCE_NS));
+	EXPECT_EQ(-ENOBUFS, ipcchan_reserve(self->tx, LONG, &self->loans[1], PATIENCE_NS));
 	ipcchan_abort(self->tx, &self->loans[0]);
 	EXPECT_EQ(0, ipcchan_reserve(self->tx, ARENA, &self->loans[0], IPCCHAN_NO_WAIT));
 	ipcchan_abort(self->tx, &self->loans[0]);

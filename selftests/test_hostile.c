@@ -28,7 +28,7 @@ FIXTURE_VARIANT(liar) {
 	uint32_t length;
 	uint16_t flags;
 	uint32_t files;
-	uint64_t reserved[3];
+	uint64_t reserved;
 	uint64_t add;		/* to the sequence */
 	uint64_t bits;		/* set in it */
 	bool blank;		/* it is 0 */
@@ -38,10 +38,13 @@ FIXTURE_VARIANT(liar) {
 #define LIE(what, ...)   FIXTURE_VARIANT_ADD(liar, what) { .verdict = -EPROTO, __VA_ARGS__ }
 #define BLANK(what, ...) FIXTURE_VARIANT_ADD(liar, what) { .verdict = -EAGAIN, __VA_ARGS__ }
 
-LIE(offset_beyond_the_arena, .offset = HONEST_ARENA, .length = 1);
-LIE(offset_far_beyond, .offset = UINT32_MAX, .length = 1);
-LIE(end_beyond_the_arena, .offset = HONEST_ARENA - 10, .length = 11);
-LIE(sum_wraps, .offset = UINT32_MAX - 9, .length = 10);
+LIE(offset_beyond_the_arena, .offset = HONEST_ARENA, .length = 100);
+LIE(offset_far_beyond, .offset = UINT32_MAX, .length = 100);
+LIE(end_beyond_the_arena, .offset = HONEST_ARENA - 100, .length = 101);
+LIE(sum_wraps, .offset = UINT32_MAX - 99, .length = 100);
+LIE(offset_of_a_short_one, .offset = 1, .length = 1);
+LIE(offset_far_of_a_short_one, .offset = UINT32_MAX - 9, .length = 10);
+LIE(offset_of_the_longest_inside, .offset = 1, .length = IPCCHAN_INSIDE);
 LIE(longer_than_max_message, .length = HONEST_MOST + 1);
 LIE(longest, .length = UINT32_MAX);
 LIE(all_ones, .offset = UINT32_MAX, .length = UINT32_MAX);
@@ -49,9 +52,8 @@ LIE(empty_beyond_the_arena, .offset = HONEST_ARENA + 1, .length = 0);
 LIE(flag, .length = 1, .flags = 1);
 LIE(last_flag, .length = 1, .flags = 0x8000);
 LIE(files, .length = 1, .files = 1);
-LIE(reserved_0, .length = 1, .reserved = { 1 });
-LIE(reserved_1, .length = 1, .reserved = { 0, 1ull << 63 });
-LIE(reserved_2, .length = 1, .reserved = { 0, 0, 1 });
+LIE(reserved, .length = 1, .reserved = 1);
+LIE(last_reserved, .length = 1, .reserved = 1ull << 63);
 LIE(skips_one, .length = 1, .add = 1);
 LIE(skips_a_lap, .length = 1, .add = HONEST_DEPTH);
 LIE(skips_far, .length = 1, .add = 1ull << 40);
@@ -87,7 +89,7 @@ static void tell(struct raw_port *evil, const FIXTURE_VARIANT(liar) *lie)
 		.length = lie->length,
 		.flags = lie->flags,
 		.files = lie->files,
-		.reserved = { lie->reserved[0], lie->reserved[1], lie->reserved[2] },
+		.reserved = lie->reserved,
 	};
 	ipcchan_store_release(&d->seq, word);
 }

@@ -85,12 +85,28 @@ static const struct { const char *words, *complaint; } wrong[] = {
 	{ "channel add %s type", "type: a value is missing; accepted: topic" },
 	{ "channel add %s type queue", "type: 'queue' is not accepted; accepted: topic" },
 	{ "channel add %s type service", "'service' is not accepted" },
-	{ "channel add %s topic", "unknown word 'topic'; accepted: type, depth" },
+	{ "channel add %s topic", "unknown word 'topic'; accepted: type, overflow, depth" },
 	{ "channel add %s type topic type topic", "type: given twice" },
 	{ "channel add %s type topic persistent persistent", "persistent: given twice" },
 	{ "channel add %s type topic depth 8 arena 1M depth 8", "depth: given twice" },
 	{ "channel add %s type topic persistent yes", "unknown word 'yes'" },
-	{ "channel add %s type topic overflow block", "unknown word 'overflow'" },
+	{ "channel add %s type topic overflow drop", "overflow: 'drop' is not accepted; accepted: "
+	  "block, drop-oldest" },
+	{ "channel add %s type topic overflow", "a value is missing; accepted: block, drop-oldest" },
+	{ "channel add %s type topic history 0", "history: '0' is not accepted" },
+	{ "channel add %s type topic history -1", "history: '-1' is not accepted" },
+	{ "channel add %s type topic stall 0ms", "stall: '0ms' is not accepted" },
+	{ "channel add %s type topic stall 500", "stall: '500' is not accepted; accepted: a number "
+	  "with ns, us, ms or s after it" },
+	{ "channel add %s type topic stall ms", "stall: 'ms' is not accepted" },
+	{ "channel add %s type topic stall 1.5s", "stall: '1.5s' is not accepted" },
+	{ "channel add %s type topic stall 5m", "stall: '5m' is not accepted" },
+	{ "channel add %s type topic stall 5msx", "stall: '5msx' is not accepted" },
+	{ "channel add %s type topic stall 9223372037s", "stall: '9223372037s' is not accepted" },
+	{ "channel add %s type topic stall-ns 1000000", "unknown word 'stall-ns'" },
+	{ "channel add %s type topic label", "label: a value is missing; accepted: 1 to 63" },
+	{ "channel add %s type topic label 123456789012345678901234567890123456789012345678901234567"
+	  "8901234", "is not accepted; accepted: 1 to 63 printable characters" },
 	{ "channel add %s type topic depth", "depth: a value is missing" },
 	{ "channel add %s type topic depth -1", "depth: '-1' is not accepted" },
 	{ "channel add %s type topic depth +1", "depth: '+1' is not accepted" },
@@ -190,7 +206,7 @@ TEST_F(ipcadm, help)
 
 static const char *const channel_keys[] = {
 	"name", "id", "type", "overflow", "depth", "arena", "max-message", "senders", "receivers",
-	"holds", "mode", "owner", "group", "persistent", "history", "stall-ns", "label",
+	"holds", "mode", "owner", "group", "persistent", "history", "stall", "label",
 	"senders-attached", "receivers-attached", "bytes", "rights",
 };
 
@@ -257,6 +273,9 @@ TEST_F(ipcadm, channel_as_json)
 	EXPECT_EQ(0, INT("owner"));
 	EXPECT_EQ(0, INT("group"));
 	EXPECT_TRUE(json_is_false(json_object_get(one, "persistent")));
+	EXPECT_EQ(0, INT("history"));
+	EXPECT_EQ(0, INT("stall"));
+	EXPECT_STREQ("", STRING("label"));
 	EXPECT_EQ(3, json_array_size(json_object_get(one, "rights")));
 	json_decref(array);
 }
@@ -290,6 +309,78 @@ TEST_F(ipcadm, channel_with_everything)
 	EXPECT_NE(NULL, strstr(self->t.output, "persistent           yes\n"));
 	EXPECT_EQ(0, ADM("channel del %s"));
 	EXPECT_FALSE(channel_exists(self->name));
+}
+
+TEST_F(ipcadm, channel_with_a_policy)
+{
+	json_t *array, *one;
+
+	ASSERT_EQ(0, ADM("channel add %s label imu/3 history 5 overflow drop-oldest type topic"))
+		TH_LOG("%s", self->t.words);
+	ASSERT_EQ(0, ADM("-j channel show"));
+	array = document(&self->t, "channels");
+	ASSERT_EQ(1, json_array_size(array));
+	one = json_array_get(array, 0);
+	EXPECT_STREQ("drop-oldest", STRING("overflow"));
+	EXPECT_EQ(5, INT("history"));
+	EXPECT_STREQ("imu/3", STRING("label"));
+	EXPECT_EQ(0, INT("stall"));
+	/* 1 MiB / (2 x (16 x 16 + 5) + 1), in granules */
+	EXPECT_EQ(1984, INT("max-message"));
+	json_decref(array);
+	ASSERT_EQ(0, ADM("channel show %s"));
+	EXPECT_NE(NULL, strstr(self->t.output, "overflow             drop-oldest\n"));
+	EXPECT_NE(NULL, strstr(self->t.output, "history              5\n"));
+	EXPECT_NE(NULL, strstr(self->t.output, "stall                -\n"));
+	EXPECT_NE(NULL, strstr(self->t.output, "label                imu/3\n"));
+	EXPECT_EQ(0, ADM("channel del %s"));
+}
+
+TEST_F(ipcadm, label_of_many_words)
+{
+	char *add[] = { "ipcadm", "channel", "add", self->name, "type", "topic", "label",
+			"point cloud, v2", NULL };
+	char *bad[] = { "ipcadm", "channel", "add", self->name, "type", "topic", "label", "a\nb",
+			NULL };
+	struct ipcchan_lookup lookup;
+
+	ASSERT_EQ(0, tool_start(&self->t, add));
+	EXPECT_EQ(0, tool_end(&self->t));
+	ASSERT_EQ(0, find_channel(self->name, &lookup));
+	EXPECT_STREQ("point cloud, v2", lookup.label);
+	ASSERT_EQ(0, ADM("channel show %s"));
+	EXPECT_NE(NULL, strstr(self->t.output, "label                point cloud, v2\n"));
+	EXPECT_EQ(0, ADM("channel del %s"));
+	ASSERT_EQ(0, tool_start(&self->t, bad));
+	EXPECT_EQ(2, tool_end(&self->t));
+	EXPECT_NE(NULL, strstr(self->t.words, "a label is printable ASCII"));
+}
+
+TEST_F(ipcadm, times)
+{
+	static const struct { const char *words, *shown; uint64_t ns; } times[] = {
+		{ "channel add %s type topic stall 1ms", "stall                1ms\n", 1000000 },
+		{ "channel add %s type topic stall 1500us", "stall                1500us\n", 1500000 },
+		{ "channel add %s type topic stall 500ms", "stall                500ms\n", 500000000 },
+		{ "channel add %s type topic stall 2000ms", "stall                2s\n", 2000000000 },
+		{ "channel add %s type topic stall 1000001ns", "stall                1000001ns\n",
+		  1000001 },
+		{ "channel add %s type topic stall 3600s overflow block",
+		  "stall                3600s\n", 3600000000000 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(times); i += STEP) {
+		struct ipcchan_lookup lookup;
+
+		ASSERT_EQ(0, ADM(times[i].words)) TH_LOG("%s", self->t.words);
+		ASSERT_EQ(0, find_channel(self->name, &lookup));
+		EXPECT_EQ(times[i].ns, lookup.stall_ns);
+		ASSERT_EQ(0, ADM("channel show %s"));
+		EXPECT_NE(NULL, strstr(self->t.output, times[i].shown));
+		ASSERT_EQ(0, ADM("channel del %s"));
+	}
+	EXPECT_EQ(2, ADM("channel add %s type topic stall 3601s"));
+	EXPECT_NE(NULL, strstr(self->t.words, "stall is not from a millisecond to an hour"));
 }
 
 TEST_F(ipcadm, sizes)

@@ -220,6 +220,7 @@ TEST_F(limits, bytes_of_channels)
 static int make_largest(void *unused)
 {
 	struct ipcchan_create args = create_args("limits/largest");
+	char words[WHY_SIZE];
 	struct raw_port port;
 	int fd = device_open(), err;
 
@@ -228,9 +229,9 @@ static int make_largest(void *unused)
 	err = call_create(fd, &args);
 	if (!err)
 		err = raw_attach(&port, "limits/largest", IPCCHAN_SEND);
-	memcpy(args.label, why, sizeof(args.label));
+	strcpy(words, why);
 	drop_channel("limits/largest");
-	memcpy(why, args.label, sizeof(args.label));
+	strcpy(why, words);
 	close(fd);
 	return err;
 }

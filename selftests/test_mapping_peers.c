@@ -176,7 +176,9 @@ static void expect_gone(struct __test_metadata *_metadata, struct scene *s, stru
 	EXPECT_EQ(touch_write(p->own), 0);
 	EXPECT_EQ(touch_write(p->own + p->attach.own_size - 1), 0);
 	EXPECT_EQ(call_kick(p->fd, 0, 0), -ESHUTDOWN);
-	EXPECT_EQ(call_peer(p->fd, 0, 0, &peer), -ESHUTDOWN);
+	EXPECT_EQ(call_peer(p->fd, IPCCHAN_SEND, 0, &peer), -ESHUTDOWN);
+	EXPECT_EQ(call_peer(p->fd, 0, 0, &peer), 0);
+	EXPECT_NE(peer.reason, IPCCHAN_REASON_NONE);
 	EXPECT_EQ(wait_for(p, IPCCHAN_WAIT_RECEIVE, 0, NULL), -ESHUTDOWN);
 	EXPECT_NE(poll_for(p, POLLIN, 0) & POLLERR, 0);
 	/* nothing can be mapped anew, writable least of all */

@@ -61,6 +61,7 @@ FIXTURE_SETUP(memory)
 	unique_name(self->fresh, "memory-fresh");
 	args = create_args(self->name);
 	args.flags = IPCCHAN_CREATE_PERSISTENT;
+	args.stall_ns = 1000000000;		/* a port then needs memory for it */
 	args.geometry = (struct ipcchan_geometry){ 4, 2, 2, 2, 16384, 16384 };
 	self->home = device_open();
 	ASSERT_EQ(0, call_create(self->home, &args));
@@ -210,6 +211,7 @@ TEST_F_TIMEOUT(memory, create_in_a_new_namespace, 200)
 static int attach(FIXTURE_DATA(memory) *self)
 {
 	self->port.attach = attach_args(self->name, IPCCHAN_SEND | IPCCHAN_RECEIVE);
+	self->port.attach.wake_count = 2;	/* likewise */
 	self->port.fd = self->fd;
 	self->fd = -1;
 	return call_attach(self->port.fd, &self->port.attach);
@@ -237,6 +239,29 @@ TEST_F_TIMEOUT(memory, map, 200)
 {
 	sweep(_metadata, self, open_and_attach, map, false);
 	EXPECT_EQ(0, call_kick(self->other.fd, 1, 1));
+}
+
+static int open_port(FIXTURE_DATA(memory) *self)
+{
+	return raw_open(&self->port, self->name, IPCCHAN_SEND | IPCCHAN_RECEIVE);
+}
+
+/* Places where there is nobody: what they show is made now, and no touch fails. */
+static int touch(FIXTURE_DATA(memory) *self)
+{
+	const struct raw_port *p = &self->port;
+	const char *nobody = raw_peer_arena(p, 1 - p->attach.sender_slot);
+	const char *other = raw_peer_arena(p, self->other.attach.sender_slot);
+	char mine = ipcchan_load(raw_arena(p));
+
+	return ipcchan_load(nobody) | ipcchan_load(other) | mine;
+}
+
+TEST_F_TIMEOUT(memory, touch, 200)
+{
+	/* there may be no point of failure at all: the page of zeros has none */
+	ASSERT_TRUE(inject_pages(true));
+	sweep_once(_metadata, self, open_port, touch, false);
 }
 
 static int lookup(FIXTURE_DATA(memory) *self)

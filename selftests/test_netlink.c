@@ -95,6 +95,36 @@ TEST_F(netlink, new_by_default)
 	EXPECT_FALSE(channel_exists(self->name));
 }
 
+/* Likewise. */
+TEST_F(netlink, new_with_a_policy)
+{
+	struct genl_request r = new_topic(self->name);
+	struct ipcchan_lookup lookup;
+
+	genl_put_u32(&r, IPCCHAN_A_CHANNEL_OVERFLOW, IPCCHAN_OVERFLOW_DROP_OLDEST);
+	genl_put_u32(&r, IPCCHAN_A_CHANNEL_HISTORY, 300);
+	genl_put_text(&r, IPCCHAN_A_CHANNEL_LABEL, "imu/3");
+	ASSERT_EQ(0, TALK(r)) TH_LOG("%s", why);
+	ASSERT_EQ(0, find_channel(self->name, &lookup));
+	EXPECT_EQ(IPCCHAN_OVERFLOW_DROP_OLDEST, lookup.overflow);
+	EXPECT_EQ(300, lookup.history);
+	EXPECT_EQ(512, lookup.geometry.depth);
+	EXPECT_STREQ("imu/3", lookup.label);
+	ASSERT_EQ(0, GET(self->name));
+	EXPECT_EQ(IPCCHAN_OVERFLOW_DROP_OLDEST, NUMBER(CHANNEL_OVERFLOW));
+	EXPECT_EQ(300, NUMBER(CHANNEL_HISTORY));
+	EXPECT_EQ(0, NUMBER(CHANNEL_STALL_NS));
+	EXPECT_STREQ("imu/3", TEXT(CHANNEL_LABEL));
+	EXPECT_EQ(0, DEL(self->name));
+
+	r = new_topic(self->name);
+	genl_put_u64(&r, IPCCHAN_A_CHANNEL_STALL_NS, 1500000);
+	ASSERT_EQ(0, TALK(r)) TH_LOG("%s", why);
+	ASSERT_EQ(0, GET(self->name));
+	EXPECT_EQ(1500000, NUMBER(CHANNEL_STALL_NS));
+	EXPECT_EQ(0, DEL(self->name));
+}
+
 /* What is said arrives, and netlink and the calls see the same channel. */
 TEST_F(netlink, new_with_everything)
 {
@@ -183,18 +213,17 @@ static const struct fault faults[] = {
 	    "only channels of type topic are supported yet"),
 	U32(TYPE, IPCCHAN_TYPE_SERVICE, -EOPNOTSUPP,
 	    "only channels of type topic are supported yet"),
-	U32(OVERFLOW, IPCCHAN_OVERFLOW_DROP_OLDEST, -EOPNOTSUPP,
-	    "only overflow block is supported yet"),
-	U32(HISTORY, 1, -EOPNOTSUPP, "history is not supported yet"),
-	U64(STALL_NS, 1ull << 40, -EOPNOTSUPP, "stall is not supported yet"),
-	{ IPCCHAN_A_CHANNEL_LABEL, 2, 'x', -EOPNOTSUPP, "type labels are not supported yet" },
+	U32(HISTORY, 65536, -EINVAL, "history is more than 65535"),
+	U64(STALL_NS, 999999, -EINVAL, "stall is not from a millisecond to an hour"),
+	{ IPCCHAN_A_CHANNEL_LABEL, 2, '\n', -EINVAL, "a label is printable ASCII" },
 	U32(DEPTH, 3, -EINVAL, "depth is not a power of two from 1 to 65536"),
 	U32(SENDERS, 65, -EINVAL, "more than 64 senders"),
 	U32(RECEIVERS, 65, -EINVAL, "more than 64 receivers"),
 	U32(HOLDS, 1025, -EINVAL, "more than 1024 holds"),
-	U64(ARENA, 4095, -EINVAL, "the arena is not from 4096 bytes to 1 GiB"),
-	U64(ARENA, 1ull << 63, -EINVAL, "the arena is not from 4096 bytes to 1 GiB"),
-	U64(MAX_MESSAGE, 1ull << 32, -EINVAL, "max-message is larger than the arena"),
+	U64(ARENA, 63, -EINVAL, "the arena is not from 64 bytes to 1 GiB"),
+	U64(ARENA, 1ull << 63, -EINVAL, "the arena is not from 64 bytes to 1 GiB"),
+	U64(MAX_MESSAGE, 1ull << 32, -EINVAL,
+	    "max-message and policy need an arena of more than 1 GiB"),
 	U32(MODE, 0700, -EINVAL, "mode has bits other than r (4) and w (2)"),
 };
 

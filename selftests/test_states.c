@@ -11,7 +11,7 @@
 
 #include <kselftest_harness.h>
 
-#include "common.h"
+#include "probe.h"
 
 FIXTURE(states) {
 	struct accounts before;
@@ -66,13 +66,13 @@ static int map(const struct raw_port *port, uint64_t size, int protection, int f
 	return 0;
 }
 
-static int map_own(const struct raw_port *port)
+static int try_own(const struct raw_port *port)
 {
 	return map(port, port->attach.own_size, PROT_READ | PROT_WRITE, MAP_SHARED,
 		   port->attach.own_offset);
 }
 
-static int map_window(const struct raw_port *port)
+static int try_window(const struct raw_port *port)
 {
 	return map(port, port->attach.window_size, PROT_READ, MAP_SHARED,
 		   port->attach.window_offset);
@@ -90,6 +90,7 @@ TEST_F(states, not_mapped)
 	EXPECT_EQ(-ENOENT, call_peer(self->port.fd, IPCCHAN_RECEIVE, 0, &peer));
 	EXPECT_EQ(0, call_peer(self->port.fd, 0, 0, &peer));
 	EXPECT_EQ(getpid(), peer.pid);
+	EXPECT_EQ(IPCCHAN_REASON_NONE, peer.reason);
 	EXPECT_EQ(0, find_channel(self->name, &lookup));
 	EXPECT_EQ(0, lookup.senders + lookup.receivers);
 }
@@ -131,8 +132,8 @@ static int as_another(void *arg)
 	busy += call_kick(port->fd, 0, 0) == -EBUSY;
 	busy += wait_now(port->fd, IPCCHAN_WAIT_ROSTER) == -EBUSY;
 	busy += call_peer(port->fd, 0, 0, &peer) == -EBUSY;
-	busy += map_own(port) == -EBUSY;
-	busy += map_window(port) == -EBUSY;
+	busy += try_own(port) == -EBUSY;
+	busy += try_window(port) == -EBUSY;
 	busy += call_attach(port->fd, &args) == -EISCONN;
 	return busy;
 }
@@ -144,16 +145,22 @@ TEST_F(states, of_another_process)
 	EXPECT_EQ(6, run_child(as_another, &self->port));
 }
 
-static void expect_shutdown(struct __test_metadata *_metadata, const struct raw_port *port)
+static void expect_shutdown(struct __test_metadata *_metadata, const struct raw_port *port,
+			    uint32_t reason)
 {
 	struct ipcchan_attach args = attach_args(port->attach.name, IPCCHAN_RECEIVE);
 	struct ipcchan_peer peer;
 
 	EXPECT_EQ(-ESHUTDOWN, call_kick(port->fd, 0, 0));
 	EXPECT_EQ(-ESHUTDOWN, wait_now(port->fd, IPCCHAN_WAIT_ROSTER));
-	EXPECT_EQ(-ESHUTDOWN, call_peer(port->fd, 0, 0, &peer));
-	EXPECT_EQ(-ESHUTDOWN, map_own(port));
-	EXPECT_EQ(-ESHUTDOWN, map_window(port));
+	EXPECT_EQ(-ESHUTDOWN, call_peer(port->fd, IPCCHAN_SEND, 0, &peer));
+	EXPECT_EQ(-ESHUTDOWN, call_peer(port->fd, IPCCHAN_RECEIVE, 0, &peer));
+	EXPECT_EQ(0, call_peer(port->fd, 0, 0, &peer));		/* what it was, and why */
+	EXPECT_EQ(getpid(), peer.pid);
+	EXPECT_EQ(port->attach.port_id, peer.port_id);
+	EXPECT_EQ(reason, peer.reason);
+	EXPECT_EQ(-ESHUTDOWN, try_own(port));
+	EXPECT_EQ(-ESHUTDOWN, try_window(port));
 	EXPECT_EQ(-EISCONN, call_attach(port->fd, &args));
 	EXPECT_STREQ("the file is attached already", why);
 }
@@ -162,19 +169,30 @@ TEST_F(states, channel_deleted)
 {
 	ASSERT_EQ(0, raw_map(&self->port));
 	ASSERT_EQ(0, drop_channel(self->name));
-	expect_shutdown(_metadata, &self->port);
+	expect_shutdown(_metadata, &self->port, IPCCHAN_REASON_DELETED);
 }
 
 TEST_F(states, channel_deleted_before_it_was_mapped)
 {
 	ASSERT_EQ(0, drop_channel(self->name));
-	expect_shutdown(_metadata, &self->port);
+	expect_shutdown(_metadata, &self->port, IPCCHAN_REASON_DELETED);
 }
 
 TEST_F(states, unmapped)
 {
-	EXPECT_EQ(0, map_own(&self->port));	/* and unmaps it again */
-	expect_shutdown(_metadata, &self->port);
+	EXPECT_EQ(0, try_own(&self->port));	/* and unmaps it again */
+	expect_shutdown(_metadata, &self->port, IPCCHAN_REASON_CLOSED);
+}
+
+TEST_F(states, evicted)
+{
+	ASSERT_EQ(0, raw_map(&self->port));
+	ASSERT_EQ(0, evict(self->name, self->port.attach.port_id));
+	expect_shutdown(_metadata, &self->port, IPCCHAN_REASON_EVICTED);
+	raw_close(&self->port);
+	ASSERT_EQ(0, raw_attach(&self->port, self->name, variant->role));
+	ASSERT_EQ(0, evict(self->name, self->port.attach.port_id));
+	expect_shutdown(_metadata, &self->port, IPCCHAN_REASON_EVICTED);
 }
 
 TEST_F(states, mappings)
@@ -196,8 +214,8 @@ TEST_F(states, mappings)
 	EXPECT_EQ(-EINVAL, map(&self->port, a->window_size - 4096, PROT_READ, MAP_SHARED,
 			       a->window_offset));
 	ASSERT_EQ(0, raw_map(&self->port));	/* none of it has done any harm */
-	EXPECT_EQ(-EBUSY, map_own(&self->port));
-	EXPECT_EQ(-EBUSY, map_window(&self->port));
+	EXPECT_EQ(-EBUSY, try_own(&self->port));
+	EXPECT_EQ(-EBUSY, try_window(&self->port));
 }
 
 TEST_HARNESS_MAIN

@@ -277,6 +277,78 @@ TEST_F_TIMEOUT(unload, works_after_the_last_file_of_a_namespace, LIMIT)
 	ASSERT_EQ(load(), 0);
 }
 
+/* Leaves a look for stalled receivers pending: a sender has waited. */
+static int leave_a_look(uint32_t flags, uint64_t stall_ns, uint64_t wait_ns)
+{
+	struct ipcchan_create args = create_args("looked-at");
+	struct raw_port tx, rx;
+	int fd = device_open(), err;
+
+	args.flags = flags;
+	args.stall_ns = stall_ns;
+	args.geometry = (struct ipcchan_geometry){ 8, 2, 2, 2, 4096, 0 };
+	err = call_create(fd, &args);
+	close(fd);
+	if (!err)
+		err = raw_open(&tx, "looked-at", IPCCHAN_SEND);
+	if (!err)
+		err = raw_open(&rx, "looked-at", IPCCHAN_RECEIVE);
+	if (err)
+		return err;
+	raw_publish(&tx, "x", 1, 0);
+	/* or the receiver is evicted meanwhile */
+	err = wait_for(&tx, IPCCHAN_WAIT_SEND, now_ns() + wait_ns, NULL);
+	leave(&rx);
+	leave(&tx);
+	return err == -ETIMEDOUT ? 0 : err;
+}
+
+TEST_F_TIMEOUT(unload, calls_off_what_is_pending, LIMIT)
+{
+	for (uint32_t flags = 0; flags <= IPCCHAN_CREATE_PERSISTENT; flags++) {
+		ASSERT_EQ(leave_a_look(flags, 3600 * SECOND, 10 * MS), 0) TH_LOG("%s", why);
+		expect_reload(_metadata, self->name);
+	}
+	/* one that is due at this moment, or under way */
+	for (int i = 0; i < 40; i++) {
+		ASSERT_EQ(leave_a_look(i % 2, 1 * MS, i % 8 * MS), 0) TH_LOG("%s", why);
+		ASSERT_EQ(unload(), 0);
+		ASSERT_EQ(load(), 0);
+	}
+}
+
+struct elsewhere {
+	uint32_t flags;
+	uint64_t stall_ns;
+	uint64_t wait_ns;
+};
+
+static int look_elsewhere(void *arg)
+{
+	const struct elsewhere *e = arg;
+
+	return unshare(CLONE_NEWNET) || leave_a_look(e->flags, e->stall_ns, e->wait_ns);
+}
+
+/* The namespace ends while a look is pending, due or under way. */
+TEST_F_TIMEOUT(unload, works_after_a_look_elsewhere, LIMIT)
+{
+	struct accounts before;
+
+	accounts_read(&before);
+	for (int i = 0; i < 40; i++) {
+		struct elsewhere e = {
+			.flags = i % 2, .stall_ns = i % 4 < 2 ? 1 * MS : 3600 * SECOND,
+			.wait_ns = i % 8 * MS,
+		};
+
+		EXPECT_EQ(in_child(look_elsewhere, &e), 0);
+	}
+	EXPECT_TRUE(accounts_settle(&before));
+	EXPECT_EQ(unload(), 0);
+	ASSERT_EQ(load(), 0);
+}
+
 static bool stop;
 
 static void *opening_thread(void *arg)
