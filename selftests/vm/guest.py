@@ -13,7 +13,7 @@ import rootfs
 from kernels import Failure
 
 QEMU = "qemu-system-x86_64"
-BOOT_LIMIT = 300        # seconds: a busy machine that emulates is slow
+BOOT_LIMIT = 300        # seconds, also for the end: a busy machine that emulates is slow
 PROBE_LIMIT = 10        # a guest under a working KVM starts in one
 PAUSE = 0.02
 
@@ -21,19 +21,26 @@ PAUSE = 0.02
 EMULATED = ["-accel", "tcg,thread=multi", "-cpu", "max,erms=off,fsrm=off"]
 VIRTUAL = ["-accel", "kvm", "-cpu", "host"]
 
+# Every instruction takes one nanosecond, and the clocks know no other time: a
+# program counts its instructions with rdtsc, and finds the same number again.
+COUNTED = ["-accel", "tcg,thread=single", "-cpu", "max,erms=off,fsrm=off",
+           "-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm"]
+
 # No mitigations: nothing here is secret. An oops ends the run at once, instead
 # of leaving locks held and the run hanging. Long patience with stalls, which
-# emulation on a busy machine has of its own.
+# emulation on a busy machine has of its own. The kernel's tests of its ciphers
+# would go on for a while beside the command.
 APPEND = ("console=ttyS0 panic=-1 oops=panic quiet mitigations=off rootfstype=ramfs "
+          "cryptomgr.notests "
           "printk.devkmsg=on rcupdate.rcu_cpu_stall_timeout=300 "
           "rcupdate.rcu_exp_cpu_stall_timeout=300000 workqueue.watchdog_thresh=300 "
           "watchdog_thresh=60")
 
 
-def base_command(kernel, initrd, accel):
+def base_command(kernel, initrd, accel, boot=""):
     return ["setpriv", "--pdeathsig", "KILL", QEMU, "-M", "pc", *accel, "-nodefaults",
             "-no-user-config", "-display", "none", "-no-reboot", "-kernel", kernel.image,
-            "-initrd", initrd, "-append", APPEND]
+            "-initrd", initrd, "-append", f"{APPEND} {boot}"]
 
 
 def spawn(command):
@@ -154,7 +161,9 @@ class Status:
         self.tails = tails
         self.data = [b"" for _ in tails]
         self.boot_log = b""
+        self.leaks = b""
         self.ready = False
+        self.ended = False
         self.failure = None
         self.exit = None
 
@@ -176,14 +185,19 @@ class Status:
         if not newline:
             return None
         word, _, text = line.partition(b" ")
-        if word == b"log":
+        if word in (b"log", b"leaks"):
             size = int(text)
             if len(rest) < size:
                 return None
-            self.boot_log = rest[:size]
+            if word == b"log":
+                self.boot_log = rest[:size]
+            else:
+                self.leaks += rest[:size]
             return rest[size:]
         if word == b"ready":
             self.ready = True
+        elif word == b"ended":
+            self.ended = True
         elif word == b"fail":
             self.failure = text.decode(errors="replace")
         elif word == b"exit":
@@ -192,12 +206,12 @@ class Status:
 
 
 class Guest:
-    """folder is ours alone, and goes away with us."""
+    """folder is ours alone, and goes away with us. boot is for the kernel's command line."""
 
-    def __init__(self, kernel, folder, cpus, mem):
+    def __init__(self, kernel, folder, cpus, mem, icount=False, boot=""):
         self.folder = folder
-        accel = VIRTUAL if kvm_works(kernel) else EMULATED
-        self.command = base_command(kernel, f"{folder}/initrd", accel)
+        accel = COUNTED if icount else VIRTUAL if kvm_works(kernel) else EMULATED
+        self.command = base_command(kernel, f"{folder}/initrd", accel, boot)
         self.command += ["-smp", f"{cpus},sockets={cpus}", "-m", str(mem)]
         self.serial("console")
         for name in ("stdout", "stderr", "status"):
@@ -233,10 +247,10 @@ class Guest:
         limit = started + BOOT_LIMIT
         while True:
             gone = self.process.poll() is not None
-            was_ready = self.status.ready
+            before = self.status.ready, self.status.ended
             self.status.pump()
-            if self.status.ready and not was_ready:
-                limit = time.monotonic() + timeout
+            if (self.status.ready, self.status.ended) != before:
+                limit = time.monotonic() + (BOOT_LIMIT if self.status.ended else timeout)
             moved = self.pump_outputs()
             if any(output.fd is None for output in self.outputs):
                 return 128 + signal.SIGPIPE
@@ -247,7 +261,7 @@ class Guest:
             if gone:
                 return self.died()
             if time.monotonic() > limit:
-                return self.overdue(timeout)
+                return self.overdue()
             if not moved:
                 time.sleep(PAUSE)
 
@@ -269,7 +283,9 @@ class Guest:
             return None
         raise Failure(f"the guest did not start: {complaint or self.last_words()}")
 
-    def overdue(self, timeout):
+    def overdue(self):
+        if self.status.ended:
+            raise Failure(f"the guest did not end in {BOOT_LIMIT} s: {self.last_words()}")
         if self.status.ready:
             return 124
         raise Failure(f"the guest did not start in {BOOT_LIMIT} s: {self.last_words()}")

@@ -155,10 +155,13 @@ def library_place(name):
     return "usr/" + name.lstrip("/").removeprefix("usr/")
 
 
+INIT = [f"{paths.HERE}/{name}" for name in ("init.c", "channels.c", "leaks.c", "init.h")]
+
+
 def compile_init(target):
-    source = f"{paths.HERE}/init.c"
     subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-static", "-O2", "-Wall",
-                    "-Wextra", "-Werror", "-o", target, source], check=True)
+                    "-Wextra", "-Werror", "-o", target,
+                    *[path for path in INIT if path.endswith(".c")]], check=True)
 
 
 def write_etc(cpio):
@@ -200,7 +203,7 @@ def write_base(cpio, init):
 def base_key():
     """Changes when the base would: our sources, or the system's packages."""
     digest = hashlib.sha256()
-    for path in (__file__, f"{paths.HERE}/init.c"):
+    for path in (__file__, *INIT):
         with open(path, "rb") as file:
             digest.update(file.read())
     info = os.stat("/var/lib/dpkg/status")
@@ -309,10 +312,12 @@ def add_libraries(cpio, files):
             cpio.copy(name, path, 0o755)
 
 
-def write_run(file, argv, kernel, added):
+def write_run(file, argv, kernel, added, kmemleak=False):
     """Appends to file what this run needs beyond the base."""
     cpio = Cpio(file)
     cpio.data("vm/argv", b"".join(os.fsencode(word) + b"\0" for word in argv))
+    if kmemleak:
+        cpio.data("vm/kmemleak", b"")
     names = []
     for i, (name, content) in enumerate(kernel.drivers()):
         names.append(f"/vm/{i:02}-{name}")
