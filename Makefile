@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # `make help` lists what can be asked for. The parts describe themselves in
-# lib/build.mk, tools/build.mk and selftests/build.mk, which add to
+# lib/build.mk, tools/build.mk, selftests/build.mk and those below it, which add to
 #   LIBS, TOOLS     what `make lib`, `make tools` build
 #   TESTS           test programs for the guests (`make selftests`)
 #   UNIT_TESTS      programs that test without a guest (`make unit-tests`)
@@ -60,11 +60,22 @@ all: lib tools module ## library, tools and the module for KDIR (default)
 -include tools/build.mk
 -include tools/examples/build.mk
 -include selftests/build.mk
+-include selftests/bars/build.mk
+-include selftests/sim/build.mk
+-include selftests/fuzz/build.mk
+-include selftests/bench/build.mk
 
 lib: $(LIBS) ## library
 tools: $(TOOLS) ## tools
 selftests: $(TESTS) ## test programs for the guests
 unit-tests: $(UNIT_TESTS) ## programs that test without a guest
+
+# The library's own tests once more, with their coverage counted.
+COVER_TESTS = $(subst /sim/asan/,/sim/cov/,$(filter $(O)/sim/asan/%,$(UNIT_TESTS)))
+cover-tests: $(COVER_TESTS)
+
+print-cover-tests:
+	@printf '%s\n' $(COVER_TESTS)
 
 print-unit-tests:
 	@printf '%s\n' $(UNIT_TESTS)
@@ -127,6 +138,9 @@ lint: setup ## the module with all warnings, sparse and checkpatch, for four ker
 check: ## every test, in guests with three kernels
 	$(Q)scripts/check
 
+check-full: ## the same with the large models and long fuzzing: hours
+	$(Q)scripts/check --full
+
 demo: ## shows what it does, in a guest if need be
 	$(Q)scripts/setup
 	$(Q)tools/demo
@@ -139,5 +153,5 @@ help: ## this list
 		awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 	@echo '  KDIR=<kernel build tree>  O=<output>  V=1  DESTDIR=  PREFIX=/usr'
 
-.PHONY: all lib tools selftests unit-tests print-unit-tests print-tests module \
-	no-kdir install setup lint check demo clean help
+.PHONY: all lib tools selftests unit-tests cover-tests print-cover-tests print-unit-tests print-tests module \
+	no-kdir install setup lint check check-full demo clean help
