@@ -266,7 +266,7 @@ static int find_fault(struct ipcchan_port *port, struct ipcchan_source *s, uint6
 int ipcchan_source_newest(struct ipcchan_port *port, struct ipcchan_source *s, uint64_t *seq,
 			  struct ipcchan_found *found)
 {
-	/* L, pairs with L in publish.c */
+	/* L, pairs with L in short.h */
 	*seq = ipcchan_load_acquire(&s->outbox->head);
 	if (*seq <= s->base)
 		return -EAGAIN;
