@@ -2,8 +2,7 @@
 /*
  * DOC: /dev/ipcchan
  *
- * A file holds the network namespace it was opened in and, once it has
- * attached, a port. Everything a process has hangs on its files and mappings.
+ * Everything a process has hangs on its files (file.h) and their mappings.
  */
 #ifndef IPCCHAN_DEVICE_H
 #define IPCCHAN_DEVICE_H

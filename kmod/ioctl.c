@@ -9,6 +9,7 @@
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
 
+#include "file.h"
 #include "ioctl.h"
 #include "names.h"
 #include "rights.h"

@@ -28,6 +28,7 @@
 
 #include <pthread.h>
 
+#include "../../kmod/file.h"
 #include "../../kmod/ioctl.h"
 #include "../../kmod/names.h"
 #include "sim.h"
