@@ -17,6 +17,9 @@
  *             ipcchan_port.wq.lock
  *         account_lock
  *
+ * Signals are sent with none of these; the VFS's own locks for O_ASYNC, too, are
+ * taken with none.
+ *
  * User memory is never touched with a channel's mutex or lock held: the buffer
  * may lie in one of our own mappings. A fault takes page lock and channel.lock.
  */

@@ -18,6 +18,8 @@
 #include "ioctl.h"
 #include "map.h"
 #include "names.h"
+#include "sigio.h"
+#include "stream.h"
 #include "wait.h"
 
 #define IPCCHAN_FS_MAGIC	0x69706363	/* "ipcc" */
@@ -123,6 +125,15 @@ static __poll_t file_poll(struct file *file, struct poll_table_struct *table)
 	return port ? ipcchan_poll(port, file, table) : EPOLLERR;
 }
 
+static int file_fasync(int fd, struct file *file, int on)
+{
+	struct ipcchan_port *port = ipcchan_file_port(file->private_data);
+
+	if (!port)
+		return on ? -ENOTCONN : 0;
+	return ipcchan_sigio_listen(port, fd, file, on);
+}
+
 /* Files opened by 64-bit programs and used by 32-bit ones. */
 static long file_compat_ioctl(struct file *file, unsigned int cmd,
 			      unsigned long arg)
@@ -139,6 +150,11 @@ const struct file_operations ipcchan_file_ops = {
 	.compat_ioctl = file_compat_ioctl,
 	.mmap = file_mmap,
 	.poll = file_poll,
+	.fasync = file_fasync,
+	.read_iter = ipcchan_stream_read,
+	.write_iter = ipcchan_stream_write,
+	.splice_read = ipcchan_stream_splice_read,
+	.splice_write = ipcchan_stream_splice_write,
 };
 
 /*

@@ -148,7 +148,7 @@ static void leave(struct ipcchan_port *port, enum ipcchan_reason reason,
 	struct ipcchan_channel *chan = port->chan;
 
 	spin_lock(&chan->lock);
-	ipcchan_wake_leaving(port);
+	ipcchan_wake_leaving(port, reason);
 	if (port->roles & IPCCHAN_SEND)
 		leave_sender(port, drain);
 	if (port->roles & IPCCHAN_RECEIVE)

@@ -9,6 +9,7 @@
 #include "names.h"
 #include "port.h"
 #include "rights.h"
+#include "sigio.h"
 #include "slot.h"
 #include "stall.h"
 #include "threshold.h"
@@ -154,6 +155,7 @@ static struct ipcchan_port *alloc_port(struct ipcchan_channel *chan, u32 role,
 static void destroy(struct ipcchan_port *port)
 {
 	ipcchan_threshold_free(port->threshold);
+	ipcchan_sigio_free(port);
 	ipcchan_stall_free(port);
 	ipcchan_region_put(port->outbox);
 	ipcchan_region_put(port->receipts);

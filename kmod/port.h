@@ -20,6 +20,7 @@
 
 #include "channel.h"
 
+struct ipcchan_sigio;
 struct ipcchan_suspect;
 struct ipcchan_threshold;
 struct mm_struct;
@@ -48,6 +49,9 @@ struct ipcchan_port {
 	/* set once, by the first fault that shows it; map.c */
 	struct page *nothing;			/* zeros, for its window */
 
+	/* set once, with the channel's lock, when first asked for; sigio.c */
+	struct ipcchan_sigio *sigio;
+
 	/* protected by the channel's mutex */
 	struct list_head node;
 	struct ipcchan_suspect *suspects;	/* stall.c; may be NULL */
@@ -62,6 +66,7 @@ struct ipcchan_port {
 	u64 touched_senders;	/* slots its window was shown, a bit each */
 	u64 touched_receivers;
 	u32 armed;		/* IPCCHAN_WAIT_*: who waits here, for what */
+	u32 standing;		/* of these, for a signal; wait.c */
 	bool pressing;		/* armed for sending, and found no room */
 	bool waited;		/* it was, since stall.c looked */
 	bool hung;		/* hung up when it was last looked at */

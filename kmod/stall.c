@@ -74,6 +74,8 @@ static bool sleeps(struct ipcchan_port *sender)
 {
 	if (!(sender->armed & IPCCHAN_WAIT_SEND) || !sender->blocked)
 		return false;
+	if (sender->standing & IPCCHAN_WAIT_SEND)
+		return true;
 	/* poll() leaves it armed; who sleeps was on the queue before he armed */
 	return waitqueue_active(&sender->wq);
 }

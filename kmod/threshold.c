@@ -7,11 +7,12 @@
 #include "compat.h"
 #include "ring.h"
 #include "roster.h"
+#include "sigio.h"
 #include "threshold.h"
 
 struct ipcchan_threshold {
 	/* constant */
-	wait_queue_head_t *wq;
+	struct ipcchan_port *port;
 	u32 count;		/* U32_MAX: no matter how many wait */
 	u64 delay_ns;		/* 0: no matter how long */
 
@@ -30,13 +31,17 @@ struct tally {
 	bool pressed;		/* a sender of it lacks room */
 };
 
-/* Who sleeps sees for himself that it is time; and if it is not, sleeps on. */
+/*
+ * Who sleeps sees for himself that it is time; and if it is not, sleeps on. For
+ * who stands armed, somebody looks.
+ */
 static enum hrtimer_restart expire(struct hrtimer *timer)
 {
 	struct ipcchan_threshold *t =
 		container_of(timer, struct ipcchan_threshold, timer);
 
-	wake_up_all(t->wq);
+	wake_up_all(&t->port->wq);
+	ipcchan_sigio_look(t->port);
 	return HRTIMER_NORESTART;
 }
 
@@ -51,7 +56,7 @@ struct ipcchan_threshold *ipcchan_threshold_alloc(struct ipcchan_port *port,
 	t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
 	if (!t)
 		return ERR_PTR(-ENOMEM);
-	t->wq = &port->wq;
+	t->port = port;
 	t->count = count ?: U32_MAX;
 	t->delay_ns = delay_ns;
 	hrtimer_setup(&t->timer, expire, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);

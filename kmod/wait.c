@@ -6,6 +6,7 @@
 #include "look.h"
 #include "ring.h"
 #include "roster.h"
+#include "sigio.h"
 #include "stall.h"
 #include "threshold.h"
 #include "wait.h"
@@ -29,6 +30,7 @@ static void disarm(struct ipcchan_port *port, u32 flags)
 {
 	lockdep_assert_held(&port->chan->lock);
 	port->armed &= ~flags;
+	port->standing &= ~flags;
 	if (flags & IPCCHAN_WAIT_SEND)
 		port->pressing = false;
 	ipcchan_roster_sleeping(port);
@@ -36,12 +38,17 @@ static void disarm(struct ipcchan_port *port, u32 flags)
 
 /*
  * Wake the port for @flags: all on its queue, who look for themselves. An
- * epoll set looks again by ->poll, which arms again.
+ * epoll set looks again by ->poll, which arms again. A signal is for who stands
+ * armed; and for anybody when the last peer has left.
  */
 static void rouse(struct ipcchan_port *port, u32 flags)
 {
+	u32 told = flags & (port->standing | IPCCHAN_WAIT_HANGUP);
+
 	disarm(port, flags);
 	wake_up_all(&port->wq);
+	if (told)
+		ipcchan_sigio_send(port, told);
 }
 
 /* A sleeping receiver is to look, and finds what keeps a sender waiting. */
@@ -84,8 +91,10 @@ static void wake_if_changed(struct ipcchan_port *port)
 	hung = ipcchan_look_hung_up(port);
 	events = ipcchan_look(port, port->armed);
 	if (events & IPCCHAN_WAIT_HANGUP)
-		events |= IPCCHAN_WAIT_RECEIVE;
-	if (events || (hung && !port->hung))
+		events = (events & ~IPCCHAN_WAIT_HANGUP) | IPCCHAN_WAIT_RECEIVE;
+	if (hung && !port->hung)
+		events |= IPCCHAN_WAIT_HANGUP;
+	if (events)
 		rouse(port, events);
 	port->hung = hung;
 }
@@ -111,11 +120,22 @@ void ipcchan_wake_active(struct ipcchan_port *port)
 	rouse(port, 0);
 }
 
-/* The port is about to be GONE: its own sleepers wait for the lock, and see. */
-void ipcchan_wake_leaving(struct ipcchan_port *port)
+/* A time it waits for may have come: if so, who stands armed is to be told. */
+void ipcchan_wake_due(struct ipcchan_port *port)
 {
 	lockdep_assert_held(&port->chan->lock);
-	rouse(port, ~0u);
+	if (port->state == IPCCHAN_PORT_ACTIVE &&
+	    port->standing & IPCCHAN_WAIT_RECEIVE && ipcchan_look_due(port))
+		rouse(port, IPCCHAN_WAIT_RECEIVE);
+}
+
+/* The port is about to be GONE: its own sleepers wait for the lock, and see. */
+void ipcchan_wake_leaving(struct ipcchan_port *port, enum ipcchan_reason reason)
+{
+	lockdep_assert_held(&port->chan->lock);
+	disarm(port, ~0u);
+	wake_up_all(&port->wq);
+	ipcchan_sigio_leaving(port, reason);
 }
 
 /* Does it sleep, and is there something of that slot, and enough of all? */
@@ -209,6 +229,7 @@ static int look_or_arm(struct ipcchan_port *port,
 		       const struct ipcchan_wait *args, const u64 *progress)
 {
 	struct ipcchan_channel *chan = port->chan;
+	u32 flags = args->flags & ~IPCCHAN_WAIT_ARM;
 	int ret;
 
 	spin_lock(&chan->lock);
@@ -227,11 +248,13 @@ static int look_or_arm(struct ipcchan_port *port,
 		port->seen_senders = args->sender_generation;
 		port->seen_receivers = args->receiver_generation;
 	}
-	ret = ipcchan_look(port, args->flags);
+	ret = ipcchan_look(port, flags);
 	if (!ret) {
-		arm(port, args->flags);
-		ret = ipcchan_look(port, args->flags);
+		arm(port, flags);
+		ret = ipcchan_look(port, flags);
 	}
+	if (!ret && args->flags & IPCCHAN_WAIT_ARM)
+		port->standing |= flags;
 	if (args->flags & IPCCHAN_WAIT_SEND)
 		press(port, !(ret & IPCCHAN_WAIT_SEND));
 	if (!ret && port->pressing && args->deadline_ns)
@@ -258,7 +281,10 @@ static int begin(struct ipcchan_port *port, u32 flags)
 	return err;
 }
 
-/* A waiter has left: if nobody else is on the queue, nobody need be kicked. */
+/*
+ * A waiter has left: if nobody else is on the queue, nor stands armed, nobody
+ * need be kicked.
+ */
 static void end(struct ipcchan_port *port, u32 flags, bool found)
 {
 	struct ipcchan_channel *chan = port->chan;
@@ -275,8 +301,8 @@ static void end(struct ipcchan_port *port, u32 flags, bool found)
 			rouse(port, 0);
 	}
 	/* who is on the queue but not seen here has yet to arm, by this lock */
-	if (port->armed & flags && !waitqueue_active(&port->wq))
-		disarm(port, flags);
+	if (!waitqueue_active(&port->wq))
+		disarm(port, port->armed & ~port->standing & flags);
 	/* and an epoll set is there to wait for what a look did not find */
 	if (port->pressing)
 		ipcchan_stall_watch(port);
@@ -342,20 +368,26 @@ static void settle(struct ipcchan_port *port)
 static bool wait_valid(const struct ipcchan_port *port,
 		       const struct ipcchan_wait *args)
 {
-	u32 known = IPCCHAN_WAIT_ROSTER;
+	u32 flags = args->flags & ~IPCCHAN_WAIT_ARM;
+	u32 known = 0;
 
+	if (!(args->flags & IPCCHAN_WAIT_ARM))
+		known |= IPCCHAN_WAIT_ROSTER;
 	if (port->roles & IPCCHAN_RECEIVE)
 		known |= IPCCHAN_WAIT_RECEIVE;
 	if (port->roles & IPCCHAN_SEND)
 		known |= IPCCHAN_WAIT_SEND;
-	return args->flags && !(args->flags & ~known);
+	if (args->flags & IPCCHAN_WAIT_ARM && args->deadline_ns)
+		return false;
+	return flags && !(flags & ~known);
 }
 
 /*
  * ipcchan_wait() - sleep until something of args->flags has come about
  * @progress:	WAIT_SEND: a word for each of the geometry's receivers
  *
- * The events are left in @args. Errors as at struct ipcchan_wait.
+ * The events are left in @args; none with IPCCHAN_WAIT_ARM: it stands armed.
+ * Errors as at struct ipcchan_wait.
  */
 int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
 		 const u64 *progress)
@@ -373,7 +405,7 @@ int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
 	for (;;) {
 		prepare_to_wait(&port->wq, &entry, TASK_INTERRUPTIBLE);
 		ret = look_or_arm(port, args, progress);
-		if (ret || err)
+		if (ret || err || args->flags & IPCCHAN_WAIT_ARM)
 			break;
 		/* after a time-out or a signal it looks once more */
 		err = doze(args->deadline_ns);
@@ -383,7 +415,7 @@ int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
 	if (ret < 0)
 		return ret;
 	args->events = ret;
-	return ret ? 0 : err;
+	return ret || args->flags & IPCCHAN_WAIT_ARM ? 0 : err;
 }
 
 static __poll_t poll_events(const struct ipcchan_port *port)

@@ -4,7 +4,8 @@
  *
  * What a port's sleepers await is kept in port->armed and the words beside it,
  * under the channel's lock; the roster's two words are their OR. Armed means:
- * the next one who has something for this port must kick.
+ * the next one who has something for this port must kick. Standing (WAIT_ARM)
+ * means: armed though nobody sleeps, and to be told by a signal; sigio.h.
  */
 #ifndef IPCCHAN_WAIT_H
 #define IPCCHAN_WAIT_H
@@ -21,7 +22,8 @@ __poll_t ipcchan_poll(struct ipcchan_port *port, struct file *file,
 
 void ipcchan_wake_changed(struct ipcchan_channel *chan);
 void ipcchan_wake_active(struct ipcchan_port *port);
+void ipcchan_wake_due(struct ipcchan_port *port);
 void ipcchan_wake_receiver(struct ipcchan_port *port);
-void ipcchan_wake_leaving(struct ipcchan_port *port);
+void ipcchan_wake_leaving(struct ipcchan_port *port, enum ipcchan_reason reason);
 
 #endif

@@ -12,8 +12,8 @@ LIB_PC := $(O)/lib/ipcchan.pc
 LIBS += $(O)/lib/$(LIB_SONAME) $(LIB_SO) $(LIB_A) $(LIB_PC)
 
 # The tests run over the simulated device, selftests/sim.
-LIB_TESTS := arena_test batch_test drop_test hostile_test latest_test many_test order_test \
-	port_test preempt_test receive_test roster_test send_test
+LIB_TESTS := arena_test batch_test doorbell_test drop_test hostile_test latest_test many_test \
+	order_test port_test preempt_test receive_test roster_test send_test
 UNIT_TESTS += $(LIB_TESTS:%=$(O)/sim/asan/lib/tests/%)
 
 $(LIB_OBJS): CFLAGS += -fPIC -fvisibility=hidden

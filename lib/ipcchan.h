@@ -336,6 +336,19 @@ IPCCHAN_API int ipcchan_wait(struct ipcchan_ready *ports, size_t n, int64_t time
  * peer has left, POLLERR evicted or deleted. Do not close it, read it or map it.
  */
 IPCCHAN_API int ipcchan_port_fd(struct ipcchan_port *port);
+/**
+ * ipcchan_port_arm() - let one signal tell when the port is ready; does not sleep
+ * @events:	IPCCHAN_READY_RECEIVE, IPCCHAN_READY_SEND or both
+ *
+ * For a port whose descriptor has an owner (F_SETOWN), if need be a signal (F_SETSIG), and O_ASYNC.
+ * Returns what it is ready for already, IPCCHAN_READY_*: do that first, no signal will come. 0: it is
+ * armed, and the first of @events that comes about is told by one signal (POLL_IN, POLL_OUT); for more,
+ * arm again. The last peer's leaving (POLL_HUP), eviction and deletion (POLL_ERR) are told armed or
+ * not. In place of the threads as ipcchan_wait(); not from a signal handler. Documentation/notify.md
+ *
+ * -EINVAL events the port has no role for; -EBUSY forked child, or another thread waits for room.
+ */
+IPCCHAN_API int ipcchan_port_arm(struct ipcchan_port *port, uint32_t events);
 IPCCHAN_API int ipcchan_port_info(const struct ipcchan_port *port, struct ipcchan_info *info);
 
 /** struct ipcchan_peer_info - stamped by the kernel, in the asker's namespaces */

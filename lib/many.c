@@ -43,6 +43,25 @@ static uint32_t look_to_send(struct ipcchan_port *port)
 	return !port->tx->lacking || ipcchan_reclaim_changed(port) ? IPCCHAN_READY_SEND : 0;
 }
 
+/* What the scan that found no room has seen: the module must know. */
+static void describe_lack(struct ipcchan_port *port, struct ipcchan_wait *wait)
+{
+	wait->receiver_generation = port->tx->generation;
+	wait->await = ipcchan_reclaim_await(port->tx);
+	wait->progress = (uintptr_t)port->tx->progress;
+	wait->nr_progress = port->geometry.receivers;
+}
+
+/* It answers by poll(). */
+static void tell(struct ipcchan_port *port)
+{
+	struct ipcchan_patience patience = { .looks = 0 };
+	struct ipcchan_wait wait = { .flags = IPCCHAN_WAIT_SEND };
+
+	describe_lack(port, &wait);
+	ipcchan_look(port, &patience, &wait);
+}
+
 static bool look(struct ipcchan_ready *item)
 {
 	struct ipcchan_port *port = item->port;
@@ -61,6 +80,48 @@ static bool look(struct ipcchan_ready *item)
 	return item->ready;
 }
 
+/* As the module's events are called here; it is asked in place of poll(). */
+static int ask_to_arm(struct ipcchan_ready *item)
+{
+	bool sends = item->events & IPCCHAN_READY_SEND;
+	struct ipcchan_port *port = item->port;
+	struct ipcchan_wait wait = {
+		.size = sizeof(wait),
+		.flags = IPCCHAN_WAIT_ARM |
+			 (item->events & IPCCHAN_READY_RECEIVE ? IPCCHAN_WAIT_RECEIVE : 0) |
+			 (sends ? IPCCHAN_WAIT_SEND : 0),
+	};
+	int rc;
+
+	if (sends)
+		describe_lack(port, &wait);
+	__atomic_fetch_add(&port->waits, 1, __ATOMIC_RELAXED);
+	rc = ipcchan_device_call(port->fd, IPCCHAN_IOC_WAIT, &wait);
+	if (rc == -ESHUTDOWN)
+		return IPCCHAN_READY_ERROR;
+	if (rc)
+		return rc;
+	if (wait.events & IPCCHAN_WAIT_HANGUP)
+		port->rx->met = true;
+	return (wait.events & IPCCHAN_WAIT_RECEIVE ? IPCCHAN_READY_RECEIVE : 0) |
+	       (wait.events & IPCCHAN_WAIT_SEND ? IPCCHAN_READY_SEND : 0) |
+	       (wait.events & IPCCHAN_WAIT_HANGUP ? IPCCHAN_READY_HANGUP : 0);
+}
+
+int ipcchan_port_arm(struct ipcchan_port *port, uint32_t events)
+{
+	struct ipcchan_ready item = { .port = port, .events = events };
+	int rc;
+
+	if (ipcchan_is_forked(port))
+		return -EBUSY;
+	rc = check_item(&item);
+	if (rc)
+		return rc;
+	ipcchan_store(&port->polled, 1);
+	return look(&item) ? (int)item.ready : ask_to_arm(&item);
+}
+
 static int look_at_all(struct ipcchan_ready *items, size_t n)
 {
 	int ready = 0;
@@ -74,21 +135,6 @@ static short wanted(const struct ipcchan_ready *item)
 {
 	return (short)((item->events & IPCCHAN_READY_RECEIVE ? POLLIN | POLLRDHUP : 0) |
 		       (item->events & IPCCHAN_READY_SEND ? POLLOUT : 0));
-}
-
-/* The module must know what the scan that found no room has seen; it answers by poll(). */
-static void tell(struct ipcchan_port *port)
-{
-	struct ipcchan_patience patience = { .looks = 0 };
-	struct ipcchan_wait wait = {
-		.flags = IPCCHAN_WAIT_SEND,
-		.receiver_generation = port->tx->generation,
-		.await = ipcchan_reclaim_await(port->tx),
-		.progress = (uintptr_t)port->tx->progress,
-		.nr_progress = port->geometry.receivers,
-	};
-
-	ipcchan_look(port, &patience, &wait);
 }
 
 static void prepare(struct pollfd *fd, const struct ipcchan_ready *item)

@@ -9,6 +9,7 @@
  * What breaks these: a wrong label on a way out; something charged, listed or
  * referenced before the last thing that can fail.
  */
+#include <errno.h>
 #include <fcntl.h>
 
 #include <kselftest_harness.h>
@@ -309,6 +310,17 @@ static int wait_now(FIXTURE_DATA(memory) *self)
 TEST_F_TIMEOUT(memory, wait, 200)
 {
 	sweep(_metadata, self, NULL, wait_now, false);
+}
+
+/* Who is to hear of it by signals, or is not. */
+static int listen_to(FIXTURE_DATA(memory) *self)
+{
+	return fcntl(self->port.fd, F_SETFL, O_ASYNC) ? -errno : 0;
+}
+
+TEST_F_TIMEOUT(memory, signals, 200)
+{
+	sweep(_metadata, self, open_port, listen_to, false);
 }
 
 /* Netlink: a request's own way there and back has failures of its own. */

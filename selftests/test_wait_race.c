@@ -6,12 +6,14 @@
  * steps of the protocol. Nobody else kicks, and no time is short: whoever is
  * woken by the clock has lost his wake-up. What breaks these: looking before
  * arming, in wait or poll; disarming where others sleep; a kick that disarms and
- * wakes nobody. A barrier taken out need not show here: for that there are the
+ * wakes nobody; signals that are forgotten after they were told, not before. A barrier taken out need not show here: for that there are the
  * models Documentation/protocol.md speaks of.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -131,6 +133,28 @@ static void sleep_by_edge(struct crew *crew, const struct raw_port *port, const 
 		crew_fail(crew, "epoll: no edge");
 	if (event.events & ~(EPOLLIN | EPOLLOUT))
 		crew_fail(crew, "epoll: %#x", event.events);
+}
+
+/* One of the process' signals for each port, which then is armed no more. */
+static void sleep_by_signal(struct crew *crew, const struct raw_port *port, const struct seen *seen)
+{
+	struct f_owner_ex owner = { .type = F_OWNER_TID, .pid = gettid() };
+	int signal = SIGRTMIN + (port->attach.role == IPCCHAN_SEND);
+	struct timespec lost = { .tv_sec = LOST / SECOND };
+	uint32_t events;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, signal);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (fcntl(port->fd, F_GETSIG) != signal &&
+	    (fcntl(port->fd, F_SETOWN_EX, &owner) || fcntl(port->fd, F_SETSIG, signal) ||
+	     fcntl(port->fd, F_SETFL, O_ASYNC)))
+		crew_fail(crew, "O_ASYNC: errno %d", errno);
+	if (wait_seen(port, seen, direction(port) | IPCCHAN_WAIT_ARM, 0, 0, &events))
+		crew_fail(crew, "arm");
+	if (!events && sigtimedwait(&set, NULL, &lost) != signal)
+		crew_fail(crew, "no signal");
 }
 
 /* A, C, the load of the sleepers, the kick: and a pause between any two. */
@@ -263,6 +287,7 @@ FIXTURE_VARIANT(race) {
 
 FIXTURE_VARIANT_ADD(race, wait) { .sleep = sleep_by_wait, .rounds = 20000 };
 FIXTURE_VARIANT_ADD(race, poll) { .sleep = sleep_by_poll, .rounds = 3000 };
+FIXTURE_VARIANT_ADD(race, signal) { .sleep = sleep_by_signal, .rounds = 6000 };
 FIXTURE_VARIANT_ADD(race, edge) { .sleep = sleep_by_edge, .rounds = 6000 };
 
 FIXTURE_SETUP(race)

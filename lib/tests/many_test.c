@@ -297,6 +297,62 @@ static void tells_of_eviction(void **state)
 	ipcchan_port_close(sender);
 }
 
+/* What is there is the answer; else it is armed, and stays so when others give up. */
+static void arms_for_a_message(void **state)
+{
+	uint64_t waits;
+
+	(void)state;
+	open_all(1, 0);
+	assert_int_equal(ipcchan_port_arm(rx[0], IPCCHAN_READY_RECEIVE), 0);
+	assert_int_equal(ipcchan_load(&roster()->sleeping_receivers), 1);
+	assert_error(ipcchan_recv(rx[0], NULL, 0, NULL, MS), ETIMEDOUT);
+	assert_int_equal(ipcchan_load(&roster()->sleeping_receivers), 1);
+	waits = stats_of(tx[0]).kicks;
+	assert_ok(send_number(tx[0], 1));
+	assert_int_equal(stats_of(tx[0]).kicks, waits + 1);
+	assert_int_equal(ipcchan_load(&roster()->sleeping_receivers), 0);
+	waits = sim_calls().waits;
+	assert_int_equal(ipcchan_port_arm(rx[0], IPCCHAN_READY_RECEIVE), IPCCHAN_READY_RECEIVE);
+	assert_int_equal(sim_calls().waits, waits);
+	take_all(1);
+	ipcchan_port_close(tx[0]);
+	tx[0] = NULL;
+	assert_int_equal(ipcchan_port_arm(rx[0], IPCCHAN_READY_RECEIVE), IPCCHAN_READY_HANGUP);
+	close_all(1);
+}
+
+static void arms_for_room(void **state)
+{
+	struct ipcchan_port *receiver = open_port(RECEIVE), *sender = open_port(SEND);
+
+	(void)state;
+	assert_int_equal(ipcchan_port_arm(sender, IPCCHAN_READY_SEND), IPCCHAN_READY_SEND);
+	fill_with_numbers(sender);
+	assert_int_equal(ipcchan_port_arm(sender, IPCCHAN_READY_SEND), 0);
+	assert_int_equal(ipcchan_load(&roster()->sleeping_senders), 1);
+	assert_int_equal(recv_number(receiver), 0);
+	assert_int_equal(ipcchan_load(&roster()->sleeping_senders), 0);
+	assert_int_equal(stats_of(receiver).kicks, 1);
+	assert_int_equal(ipcchan_port_arm(sender, IPCCHAN_READY_SEND), IPCCHAN_READY_SEND);
+	ipcchan_port_close(sender);
+	ipcchan_port_close(receiver);
+}
+
+static void arms_for_nothing_else(void **state)
+{
+	struct ipcchan_port *receiver = open_port(RECEIVE);
+
+	(void)state;
+	assert_error(ipcchan_port_arm(receiver, 0), EINVAL);
+	assert_error(ipcchan_port_arm(receiver, IPCCHAN_READY_SEND), EINVAL);
+	assert_error(ipcchan_port_arm(receiver, IPCCHAN_READY_RECEIVE | IPCCHAN_READY_HANGUP),
+		     EINVAL);
+	assert_ok(ipcchan_delete(NAME, NULL));
+	assert_int_equal(ipcchan_port_arm(receiver, IPCCHAN_READY_RECEIVE), IPCCHAN_READY_ERROR);
+	ipcchan_port_close(receiver);
+}
+
 /* A child has none of its parent's ports. */
 static void is_not_the_childs(void **state)
 {
@@ -308,7 +364,8 @@ static void is_not_the_childs(void **state)
 	child = fork();
 	assert_true(child >= 0);
 	if (!child)
-		_exit(ipcchan_wait(items, 2, 0) != 2 || items[0].ready != IPCCHAN_READY_ERROR ||
+		_exit(ipcchan_port_arm(rx[0], IPCCHAN_READY_RECEIVE) != -EBUSY ||
+		      ipcchan_wait(items, 2, 0) != 2 || items[0].ready != IPCCHAN_READY_ERROR ||
 		      items[1].ready != IPCCHAN_READY_ERROR);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
@@ -327,6 +384,9 @@ int main(void)
 		test(waits_for_room),
 		test(own_room_counts),
 		test(both_ways),
+		test(arms_for_a_message),
+		test(arms_for_room),
+		test_apart(arms_for_nothing_else),
 		test_apart(tells_of_eviction),
 		test_apart(is_not_the_childs),
 	};

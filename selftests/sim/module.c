@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../../kmod/rights.h"
+#include "../../kmod/sigio.h"
 
 bool ipcchan_name_valid(const char *name)
 {
@@ -149,4 +150,25 @@ void ipcchan_uncharge(struct ipcchan_account *account, struct ipcchan_usage *net
 	(void)account;
 	SIM_ASSERT(net->used[kind] >= amount);
 	net->used[kind] -= amount;
+}
+
+/* Nobody gets signals. */
+void ipcchan_sigio_send(struct ipcchan_port *port, u32 events)
+{
+	(void)port, (void)events;
+}
+
+void ipcchan_sigio_look(struct ipcchan_port *port)
+{
+	(void)port;
+}
+
+void ipcchan_sigio_leaving(struct ipcchan_port *port, enum ipcchan_reason reason)
+{
+	(void)port, (void)reason;
+}
+
+void ipcchan_sigio_free(struct ipcchan_port *port)
+{
+	(void)port;
 }

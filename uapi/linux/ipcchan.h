@@ -318,6 +318,7 @@ struct ipcchan_kick {
 #define IPCCHAN_WAIT_SEND	(1u << 1)	/* receipts or receivers changed */
 #define IPCCHAN_WAIT_ROSTER	(1u << 2)	/* somebody came or went */
 #define IPCCHAN_WAIT_HANGUP	(1u << 3)	/* out: the last peer has left */
+#define IPCCHAN_WAIT_ARM	(1u << 4)	/* do not sleep: a signal will tell */
 
 /* In place of a time: without end. */
 #define IPCCHAN_WAIT_FOREVER	(~0ull)
@@ -325,7 +326,8 @@ struct ipcchan_kick {
 /**
  * struct ipcchan_wait - IPCCHAN_IOC_WAIT: sleep until there is something to do
  * @size:	of this struct
- * @flags:	IPCCHAN_WAIT_RECEIVE | _SEND | _ROSTER, at least one
+ * @flags:	IPCCHAN_WAIT_RECEIVE | _SEND | _ROSTER, at least one; or ARM with
+ *		RECEIVE, SEND or both
  * @deadline_ns: CLOCK_MONOTONIC; 0 looks and does not sleep
  * @sender_generation: WAIT_ROSTER: the roster's, as the caller last saw it
  * @receiver_generation: WAIT_ROSTER, WAIT_SEND: likewise
@@ -335,6 +337,13 @@ struct ipcchan_kick {
  *		before the caller looked for room and found none
  * @nr_progress: WAIT_SEND: how many; the geometry's receivers
  * @events:	out: IPCCHAN_WAIT_* that came
+ *
+ * IPCCHAN_WAIT_ARM, with @deadline_ns 0: if nothing has come it is no error,
+ * @events is 0, and the port stands armed. When something comes it is armed no
+ * more, and if O_ASYNC is set on the file, its owner (F_SETOWN) gets one signal
+ * (F_SETSIG) with POLL_IN or POLL_OUT. POLL_HUP when the last peer leaves and
+ * POLL_ERR when the port is evicted or its channel deleted come armed or not,
+ * and alone. O_ASYNC is refused as the other calls on a port are.
  *
  * For many ports at once there is poll().
  *
@@ -348,7 +357,8 @@ struct ipcchan_kick {
  * WAIT_SEND (EBUSY).
  *
  * ETIMEDOUT; ENOTCONN, EBUSY, ESHUTDOWN as for kick; EINVAL a role the port
- * does not have, or the own region is not mapped yet.
+ * does not have, or the own region is not mapped yet; ARM with ROSTER or with
+ * a deadline.
  */
 struct ipcchan_wait {
 	__u32	size;
@@ -413,6 +423,7 @@ struct ipcchan_peer {
 #define IPCCHAN_FEATURE_STALL		(1ull << 3)
 #define IPCCHAN_FEATURE_LABEL		(1ull << 4)
 #define IPCCHAN_FEATURE_THRESHOLD	(1ull << 5)
+#define IPCCHAN_FEATURE_SIGNAL		(1ull << 10)
 
 /**
  * struct ipcchan_query - IPCCHAN_IOC_QUERY: what this module can do
