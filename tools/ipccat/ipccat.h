@@ -21,6 +21,7 @@ struct options {
 	uint32_t mode;
 	uint32_t receivers;	/* send: wait for so many */
 	uint64_t arena;		/* 0: the default */
+	uint64_t block;		/* bytes of each message; 0: as they come */
 };
 
 /* Both return an exit code and have printed what was wrong. */

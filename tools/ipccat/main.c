@@ -9,6 +9,9 @@
 #include "../common/number.h"
 #include "ipccat.h"
 
+#define DEFAULT_ARENA	(1u << 20)
+#define BLOCKS		4u
+
 struct command {
 	const char *verb;
 	uint32_t role;
@@ -33,6 +36,9 @@ static const char help[] =
 	"\n"
 	"Options:\n"
 	"  -l, --lines        a message is a line: send takes off the newline, recv adds one\n"
+	"  -b, --block SIZE   a message is a block of so many bytes, and only the last may be\n"
+	"                     shorter: send cuts, recv checks. Without -l and -b send makes a\n"
+	"                     message of what it has read, and recv does not look at lengths\n"
 	"  -n, --receivers N  send: wait for N receivers instead of one\n"
 	"  -h, --help         this text\n"
 	"      --version      the version of the library\n"
@@ -46,7 +52,7 @@ static const char help[] =
 	"\n"
 	"Exit codes: 0 all was sent, or received and written; 1 the command line is\n"
 	"wrong; 2 the kernel refused, the module is not loaded, the last receiver left\n"
-	"before all was sent, a line was too long, the port was evicted, the channel was\n"
+	"before all was sent, a line or block was too long, the port was evicted, the channel was\n"
 	"deleted, or input or output failed. A signal ends it as it ends other filters:\n"
 	"SIGPIPE, too, when nobody reads what recv writes.\n";
 
@@ -54,6 +60,7 @@ enum { OPTION_VERSION = 256 };
 
 static const struct option long_options[] = {
 	{ "lines", no_argument, NULL, 'l' },
+	{ "block", required_argument, NULL, 'b' },
 	{ "receivers", required_argument, NULL, 'n' },
 	{ "arena", required_argument, NULL, 'a' },
 	{ "depth", required_argument, NULL, 'd' },
@@ -77,6 +84,14 @@ static int take_number(const char *option, const char *word, uint64_t most, uint
 	return EXIT_OK;
 }
 
+static int take_size(const char *option, uint64_t *value)
+{
+	if (!number_parse_size(optarg, INT64_MAX, value) || !*value)
+		return usage_error("%s: '%s' is not accepted; accepted: " SIZE_WORDS, option,
+				   optarg);
+	return EXIT_OK;
+}
+
 static int take_option(int option, struct options *options)
 {
 	uint64_t number;
@@ -85,6 +100,8 @@ static int take_option(int option, struct options *options)
 	case 'l':
 		options->lines = true;
 		return EXIT_OK;
+	case 'b':
+		return take_size("--block", &options->block);
 	case 'p':
 		options->persistent = true;
 		return EXIT_OK;
@@ -93,10 +110,7 @@ static int take_option(int option, struct options *options)
 	case 'd':
 		return take_number("--depth", optarg, UINT32_MAX, &options->depth);
 	case 'a':
-		if (!number_parse_size(optarg, INT64_MAX, &options->arena) || !options->arena)
-			return usage_error("--arena: '%s' is not accepted; accepted: " SIZE_WORDS,
-					   optarg);
-		return EXIT_OK;
+		return take_size("--arena", &options->arena);
 	case 'm':
 		if (!number_parse_octal(optarg, 07777, &number))
 			return usage_error("--mode: '%s' is not accepted; accepted: " MODE_WORDS,
@@ -118,11 +132,13 @@ static int take_options(int argc, char **argv, struct options *options)
 {
 	int option, code;
 
-	while ((option = getopt_long(argc, argv, "ln:a:d:m:ph", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "lb:n:a:d:m:ph", long_options, NULL)) != -1) {
 		code = take_option(option, options);
 		if (code)
 			return code;
 	}
+	if (options->lines && options->block)
+		return usage_error("a message is a line or a block: --lines or --block");
 	return EXIT_OK;
 }
 
@@ -150,6 +166,10 @@ static int open_port(const struct command *command, const struct options *option
 		how.flags |= IPCCHAN_OPEN_NEED_PEER;
 	how.depth = options->depth;
 	how.arena = options->arena;
+	/* some blocks under way while the next is read */
+	if (!how.arena && options->block > DEFAULT_ARENA / BLOCKS)
+		how.arena = options->block <= UINT64_MAX / BLOCKS ? BLOCKS * options->block :
+								     UINT64_MAX;
 	how.mode = options->mode;
 	error = ipcchan_open(port, options->name, command->role, &how, &why);
 	if (error == -ENODEV)

@@ -12,6 +12,8 @@
 #define LARGE (16 * 1024)
 
 struct output {
+	uint64_t blocks;	/* written */
+	uint64_t last;		/* bytes of the last of them */
 	size_t used;
 	char data[64 * 1024];
 };
@@ -68,6 +70,28 @@ static int put_message(struct output *output, const struct ipcchan_message *mess
 	return line ? put(output, "\n", 1) : 0;
 }
 
+static int no_block(const struct options *options, uint64_t number, uint64_t length)
+{
+	return refusal("%s: message %llu, of %llu bytes, is no block of %llu", options->name,
+		       (unsigned long long)number, (unsigned long long)length,
+		       (unsigned long long)options->block);
+}
+
+/* An exit code. Behind one that is shorter nothing may follow. */
+static int check_block(struct output *output, const struct ipcchan_message *message,
+		       const struct options *options)
+{
+	if (!options->block)
+		return EXIT_OK;
+	if (output->blocks && output->last < options->block)
+		return no_block(options, output->blocks, output->last);
+	output->blocks++;
+	output->last = message->length;
+	if (message->length > options->block)
+		return no_block(options, output->blocks, message->length);
+	return EXIT_OK;
+}
+
 /* What is gathered is written before we sleep. */
 static int next(struct ipcchan_port *port, struct output *output,
 		struct ipcchan_message *message, bool *written)
@@ -96,8 +120,8 @@ static int receive_all(struct ipcchan_port *port, struct output *output,
 		       const struct options *options)
 {
 	struct ipcchan_message message;
+	int error, code;
 	bool written;
-	int error;
 
 	for (;;) {
 		error = next(port, output, &message, &written);
@@ -105,6 +129,9 @@ static int receive_all(struct ipcchan_port *port, struct output *output,
 			return write_failure();
 		if (error)
 			break;
+		code = check_block(output, &message, options);
+		if (code)
+			return flush(output) ? write_failure() : code;
 		if (put_message(output, &message, options->lines))
 			return write_failure();
 		error = ipcchan_release(port, &message);

@@ -16,6 +16,7 @@ struct sending {
 	const char *name;
 	uint64_t max_message;
 	size_t chunk;
+	bool whole;		/* it is to be filled */
 	uint64_t messages;	/* sent */
 };
 
@@ -40,7 +41,7 @@ static uint64_t minimum(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static int prepare(struct sending *sending)
+static int prepare(struct sending *sending, uint64_t block)
 {
 	struct ipcchan_info info = { .size = sizeof(info) };
 	int error = ipcchan_port_info(sending->port, &info);
@@ -50,6 +51,9 @@ static int prepare(struct sending *sending)
 	sending->max_message = info.max_message;
 	/* Some under way while the next is read. */
 	sending->chunk = minimum(minimum(CHUNK, info.max_message), info.arena / 4);
+	sending->whole = block;
+	if (block)
+		sending->chunk = block;
 	return 0;
 }
 
@@ -103,6 +107,23 @@ static ssize_t read_some(const struct sending *sending, void *data, size_t size,
 	return got;
 }
 
+/* Likewise, but all that is asked for, as long as there is any. */
+static ssize_t read_whole(const struct sending *sending, char *data, size_t size, int *error)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t got = read_some(sending, data + done, size - done, error);
+
+		if (got < 0)
+			return got;
+		if (!got)
+			break;
+		done += got;
+	}
+	return done;
+}
+
 static int read_failure(const struct sending *sending, int error)
 {
 	if (error)
@@ -122,7 +143,8 @@ static int send_chunk(struct sending *sending, bool *end)
 		return EXIT_OK;
 	if (error)
 		return fail(sending, error);
-	got = read_some(sending, loan.data, loan.length, &error);
+	got = sending->whole ? read_whole(sending, loan.data, loan.length, &error) :
+			       read_some(sending, loan.data, loan.length, &error);
 	*end = got == 0;
 	if (got <= 0) {
 		ipcchan_abort(sending->port, &loan);
@@ -247,9 +269,13 @@ int cat_send(struct ipcchan_port *port, const struct options *options)
 	struct sending sending = { .port = port, .name = options->name };
 	int error, code;
 
-	error = prepare(&sending);
+	error = prepare(&sending, options->block);
 	if (error)
 		return fail(&sending, error);
+	if (options->block > sending.max_message)
+		return refusal("%s: a block of %llu bytes is longer than max-message, %llu bytes",
+			       options->name, (unsigned long long)options->block,
+			       (unsigned long long)sending.max_message);
 	do {
 		error = ipcchan_port_wait_peers(port, IPCCHAN_ROLE_RECEIVE, options->receivers,
 						IPCCHAN_WAIT_FOREVER_NS);
