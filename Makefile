@@ -59,6 +59,7 @@ all: lib tools module ## library, tools and the module for KDIR (default)
 -include lib/build.mk
 -include tools/build.mk
 -include tools/examples/build.mk
+-include examples/build.mk
 -include selftests/build.mk
 -include selftests/bars/build.mk
 -include selftests/sim/build.mk
@@ -91,7 +92,7 @@ $(O)/asan/%.o: %.c
 	@mkdir -p $(@D)
 	$(call quiet,CC,$< (asan))$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) $(DEPS) -c -o $@ $<
 
--include $(wildcard $(O)/lib/*.d $(O)/tools/*.d $(O)/selftests/*.d \
+-include $(wildcard $(O)/lib/*.d $(O)/tools/*.d $(O)/examples/*.d $(O)/selftests/*.d \
 	$(O)/lib/*/*.d $(O)/tools/*/*.d $(O)/selftests/*/*.d $(O)/asan/*/*.d $(O)/asan/*/*/*.d)
 
 # The module. The build directory of a kernel holds links to the sources: the

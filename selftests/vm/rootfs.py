@@ -36,7 +36,7 @@ DIRECTORIES = {
     "bin": None, "sbin": None, "lib": None, "lib64": None,
     "dev": 0o755, "etc": 0o755, "proc": 0o755, "sys": 0o755, "run": 0o755,
     "tmp": 0o1777, "var": 0o755, "var/tmp": 0o1777, "root": 0o700,
-    "home": 0o755, "mnt": 0o755, "test": 0o1777, "vm": 0o700, "selftests": 0o755,
+    "home": 0o755, "mnt": 0o755, "test": 0o1777, "vm": 0o700, "selftests": 0o755, "examples": 0o755,
     "usr": 0o755, "usr/bin": 0o755, "usr/sbin": 0o755, "usr/lib": 0o755,
     "usr/lib64": 0o755, "usr/lib/x86_64-linux-gnu": 0o755,
     "usr/local": 0o755, "usr/local/bin": 0o755, "usr/local/lib": 0o755,
@@ -271,7 +271,7 @@ def add_tree(cpio, name, path):
 
 
 def add_project(cpio):
-    """What the project built: library, tools, test programs."""
+    """What the project built: library, tools, test programs, examples."""
     files = []
     out = paths.OUT
     for path in sorted(glob.glob(f"{out}/lib/libipcchan.so*")):
@@ -280,7 +280,8 @@ def add_project(cpio):
             cpio.symlink(name, os.readlink(path))
         else:
             cpio.copy(name, path)
-    for where, folder in (("usr/local/bin", "tools"), ("selftests", "selftests")):
+    for where, folder in (("usr/local/bin", "tools"), ("selftests", "selftests"),
+                          ("examples", "examples")):
         for path in sorted(glob.glob(f"{out}/{folder}/*")):
             if os.path.isfile(path) and os.access(path, os.X_OK):
                 cpio.copy(f"{where}/{os.path.basename(path)}", path)

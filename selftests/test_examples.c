@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The programs of examples/ do what they say: what each reports is asserted
+ * here, line by line, and nothing is left behind.
+ */
+#include <fcntl.h>
+#include <string.h>
+
+#include <kselftest_harness.h>
+
+#include "tool.h"
+
+#define LIMIT	150
+
+FIXTURE(examples) {
+	struct accounts before;
+	struct tool tool;
+};
+
+FIXTURE_SETUP(examples)
+{
+	accounts_read(&self->before);
+	tool_init(&self->tool);
+	/* many write there: a file in memory has no lock for its position */
+	tool_replace(&self->tool.out, open("/tmp", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600));
+	ASSERT_LE(0, self->tool.out);
+}
+
+FIXTURE_TEARDOWN(examples)
+{
+	tool_free(&self->tool);
+	EXPECT_TRUE(accounts_settle(&self->before));
+}
+
+/* The number behind "NAME=" in the line that begins with LINE; -1: there is none. */
+static long said(const struct tool *t, const char *line, const char *name)
+{
+	const char *at = t->output, *end, *found;
+	char what[32];
+
+	snprintf(what, sizeof(what), " %s=", name);
+	while (at && strncmp(at, line, strlen(line))) {
+		at = strchr(at, '\n');
+		at = at ? at + 1 : NULL;
+	}
+	found = at ? strstr(at, what) : NULL;
+	end = at ? strchr(at, '\n') : NULL;
+	return found && found < end ? atol(found + strlen(what)) : -1;
+}
+
+/* Every frame is shown or counted as lost, by whoever lost it. */
+TEST_F_TIMEOUT(examples, camera, LIMIT)
+{
+	struct tool *t = &self->tool;
+	long processed;
+
+	ASSERT_EQ(0, tool_run(t, "/examples/camera 60")) TH_LOG("%s", t->words);
+	EXPECT_EQ(60, said(t, "capture:", "frames"));
+	processed = said(t, "process:", "frames");
+	EXPECT_EQ(60, processed + said(t, "process:", "lost"));
+	EXPECT_EQ(processed, said(t, "display:", "frames") + said(t, "display:", "lost"));
+	EXPECT_EQ(0, said(t, "display:", "torn"));
+	TH_LOG("%s", t->output);
+}
+
+TEST_F_TIMEOUT(examples, table, LIMIT)
+{
+	struct tool *t = &self->tool;
+
+	ASSERT_EQ(0, tool_run(t, "/examples/table")) TH_LOG("%s", t->words);
+	EXPECT_EQ(1000, said(t, "table:", "keys"));
+	EXPECT_EQ(0, said(t, "table:", "torn"));
+}
+
+TEST_HARNESS_MAIN
