@@ -72,7 +72,8 @@ void ipcchan_stall_watch(struct ipcchan_port *sender)
 /* Under the channel's lock. */
 static bool sleeps(struct ipcchan_port *sender)
 {
-	if (!(sender->armed & IPCCHAN_WAIT_SEND) || !sender->blocked)
+	/* an epoll set that was told of room is armed, too, and waits for nobody */
+	if (!sender->pressing)
 		return false;
 	if (sender->standing & IPCCHAN_WAIT_SEND)
 		return true;

@@ -4,17 +4,19 @@
  * not before; who has read all, or moves, or keeps nobody waiting, never is.
  *
  * What breaks these: stall.c (each of its conditions), a sender that is not
- * counted as waiting between two sleeps, an arming that poll() left behind.
+ * counted as waiting between two sleeps, an arming that poll() left behind,
+ * or one of an epoll set that has room.
  */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
 
-#include "probe.h"
+#include "sleeper.h"
 
 #define LIMIT		120
 #define NONE		IPCCHAN_REASON_NONE
@@ -374,6 +376,28 @@ TEST_F_TIMEOUT(stall, a_poll_that_ended_does_not, LIMIT)
 	EXPECT_EQ(1, raw_roster(&self->tx)->sleeping_senders);
 	sleep_ms(3 * self->T / MS);
 	EXPECT_EQ(NONE, reason(&self->rx[0]));
+}
+
+/*
+ * It found no room once, and is in an epoll set: that was woken, has been told
+ * that there is room, and is armed again. Nobody waits, though much is unread.
+ */
+TEST_F_TIMEOUT(stall, a_sender_in_a_set_that_has_room_does_not, LIMIT)
+{
+	int set;
+
+	raw_publish(&self->tx, "x", 1, 0);
+	raw_publish(&self->tx, "x", 1, 0);
+	take_all(&self->rx[1]);
+	ASSERT_EQ(-ETIMEDOUT, block(&self->tx));
+	set = make_set(&self->tx, EPOLLOUT | EPOLLET);
+	EXPECT_EQ(0, ask_set(set, 0));
+	take_and_kick(&self->rx[0]);
+	EXPECT_EQ(EPOLLOUT, ask_set(set, 10000));
+	EXPECT_EQ(1, raw_roster(&self->tx)->sleeping_senders);
+	sleep_ms(4 * self->T / MS);
+	EXPECT_EQ(NONE, reason(&self->rx[0]));
+	close(set);
 }
 
 /* A sender that waits for what cannot be: only who owes it something goes. */
