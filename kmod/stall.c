@@ -42,10 +42,12 @@ void ipcchan_stall_flush(void)
 	flush_workqueue(queue);
 }
 
+/* With a reference of its own. */
 static void look_later(struct ipcchan_channel *chan)
 {
 	unsigned long delay = nsecs_to_jiffies(chan->stall_ns / 4);
 
+	ipcchan_channel_ref(chan);
 	queue_delayed_work(queue, &chan->stall_work, max(delay, 1ul));
 }
 
@@ -65,7 +67,6 @@ void ipcchan_stall_watch(struct ipcchan_port *sender)
 	if (chan->watched)
 		return;
 	chan->watched = true;
-	ipcchan_channel_ref(chan);
 	look_later(chan);
 }
 
@@ -198,12 +199,12 @@ static void evict(struct ipcchan_channel *chan, u64 receivers)
 }
 
 /* Look on while anybody waits. With the mutex: the channel does not end now. */
-static bool go_on(struct ipcchan_channel *chan, bool waited)
+static void go_on(struct ipcchan_channel *chan, bool waited)
 {
 	u32 i;
 
 	if (chan->state != IPCCHAN_CHANNEL_ACTIVE)
-		return false;
+		return;
 	spin_lock(&chan->lock);
 	for (i = 0; i < chan->geometry.senders && !waited; i++)
 		waited = chan->senders[i].port && chan->senders[i].port->waited;
@@ -211,7 +212,6 @@ static bool go_on(struct ipcchan_channel *chan, bool waited)
 	if (waited)
 		look_later(chan);
 	spin_unlock(&chan->lock);
-	return waited;
 }
 
 static void look(struct work_struct *work)
@@ -221,7 +221,6 @@ static void look(struct work_struct *work)
 						    stall_work);
 	bool waited = false;
 	u64 found = 0;
-	bool pending;
 	u32 i;
 
 	mutex_lock(&chan->mutex);
@@ -232,10 +231,10 @@ static void look(struct work_struct *work)
 			waited |= look_at_sender(sender, &found);
 	}
 	evict(chan, found);
-	pending = go_on(chan, waited);
+	go_on(chan, waited);
 	mutex_unlock(&chan->mutex);
-	if (!pending)
-		ipcchan_channel_put(chan);
+	/* not before: who deletes the channel may have the mutex, and be quicker */
+	ipcchan_channel_put(chan);
 }
 
 void ipcchan_stall_init(struct ipcchan_channel *chan)
