@@ -19,15 +19,15 @@ struct ipcchan_threshold {
 	/* protected by the channel's lock */
 	u32 looks;
 	u64 expires_ns;		/* when what waits has waited enough; 0: unknown */
-	u64 passed;		/* sum of the cursors then; another: begin anew */
 
 	struct hrtimer timer;
+	u64 passed[];		/* the cursors then; one that moved: begin anew */
 };
 
 /* What waits for a port. */
 struct tally {
 	u32 waiting;
-	u64 passed;		/* sum of its cursors */
+	bool moved;		/* it has taken some since the clock started */
 	bool pressed;		/* a sender of it lacks room */
 };
 
@@ -53,7 +53,8 @@ struct ipcchan_threshold *ipcchan_threshold_alloc(struct ipcchan_port *port,
 
 	if (count == 1 || (!count && !delay_ns))
 		return NULL;
-	t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+	t = kzalloc(struct_size(t, passed, port->chan->geometry.senders),
+		    GFP_KERNEL_ACCOUNT);
 	if (!t)
 		return ERR_PTR(-ENOMEM);
 	t->port = port;
@@ -75,6 +76,7 @@ void ipcchan_threshold_free(struct ipcchan_threshold *t)
 static void count(const struct ipcchan_port *port, struct tally *tally)
 {
 	const struct ipcchan_channel *chan = port->chan;
+	const u64 *passed = port->threshold->passed;
 	u32 i;
 
 	*tally = (struct tally){};
@@ -83,14 +85,28 @@ static void count(const struct ipcchan_port *port, struct tally *tally)
 		u32 n = ipcchan_ring_waiting(chan, port->receipts, i);
 
 		tally->waiting += n;
-		tally->passed += ipcchan_ring_passed(chan, port->receipts, i);
+		/* of a new sender nothing was passed: its base is beyond */
+		tally->moved |= ipcchan_ring_passed(chan, port->receipts, i) !=
+				ipcchan_passed(passed[i], chan->senders[i].base);
 		tally->pressed |= n && sender && sender->pressing;
 	}
 }
 
-/* Has the first that waits waited long enough? The clock starts here. */
-static bool late(struct ipcchan_threshold *t, const struct tally *tally)
+/* The clock starts, or has run out, for what waits now. */
+static void set_clock(const struct ipcchan_port *port, u64 expires_ns)
 {
+	struct ipcchan_threshold *t = port->threshold;
+	u32 i;
+
+	for (i = 0; i < port->chan->geometry.senders; i++)
+		t->passed[i] = ipcchan_ring_passed(port->chan, port->receipts, i);
+	t->expires_ns = expires_ns;
+}
+
+/* Has the first that waits waited long enough? The clock starts here. */
+static bool late(const struct ipcchan_port *port, const struct tally *tally)
+{
+	struct ipcchan_threshold *t = port->threshold;
 	u64 now = ktime_get_ns();
 
 	if (!tally->waiting) {
@@ -99,19 +115,19 @@ static bool late(struct ipcchan_threshold *t, const struct tally *tally)
 		t->expires_ns = 0;
 		return false;
 	}
-	if (t->expires_ns && t->passed == tally->passed)
+	if (t->expires_ns && !tally->moved)
 		return now >= t->expires_ns;
-	t->passed = tally->passed;
-	t->expires_ns = t->delay_ns ? now + t->delay_ns : 0;
+	set_clock(port, t->delay_ns ? now + t->delay_ns : 0);
 	if (t->delay_ns)
 		hrtimer_start(&t->timer, ns_to_ktime(t->expires_ns),
 			      HRTIMER_MODE_ABS_SOFT);
 	return false;
 }
 
-static bool reached(struct ipcchan_threshold *t, const struct tally *tally)
+static bool reached(const struct ipcchan_port *port, const struct tally *tally)
 {
-	return tally->waiting >= t->count || tally->pressed || late(t, tally);
+	return tally->waiting >= port->threshold->count || tally->pressed ||
+	       late(port, tally);
 }
 
 /*
@@ -160,26 +176,25 @@ void ipcchan_threshold_arm(const struct ipcchan_port *port)
  */
 bool ipcchan_threshold_due(const struct ipcchan_port *port)
 {
-	struct ipcchan_threshold *t = port->threshold;
 	struct tally before, after;
 
 	lockdep_assert_held(&port->chan->lock);
 	count(port, &before);
-	if (reached(t, &before))
+	if (reached(port, &before))
 		return true;
 	if (!(port->armed & IPCCHAN_WAIT_RECEIVE))
 		return false;
 	tell(port, share(port, &before));
 	smp_mb();	/* D, pairs with C */
 	count(port, &after);
-	if (reached(t, &after))
+	if (reached(port, &after))
 		return true;
 	if (after.waiting <= before.waiting)
 		return false;
 	tell(port, 1);
 	smp_mb();	/* D, pairs with C */
 	count(port, &after);
-	return reached(t, &after);
+	return reached(port, &after);
 }
 
 /*
@@ -188,14 +203,9 @@ bool ipcchan_threshold_due(const struct ipcchan_port *port)
  */
 bool ipcchan_threshold_press(const struct ipcchan_port *port, u32 slot)
 {
-	struct ipcchan_threshold *t = port->threshold;
-	struct tally tally;
-
 	lockdep_assert_held(&port->chan->lock);
 	if (!ipcchan_ring_readable(port->chan, port->receipts, slot))
 		return false;
-	count(port, &tally);
-	t->passed = tally.passed;
-	t->expires_ns = 1;
+	set_clock(port, 1);
 	return true;
 }

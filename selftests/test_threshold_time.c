@@ -159,6 +159,28 @@ TEST_F_TIMEOUT(delay, taken_meanwhile, LIMIT)
 	EXPECT_LE(second + DELAY, s->ended_ns);
 }
 
+/* Senders come and go all the time, and have nothing to say: they do not put it off. */
+TEST_F_TIMEOUT(delay, others_come_and_go, LIMIT)
+{
+	uint64_t delay_ns = slow_kernel() ? 10 * DELAY : 3 * DELAY;
+	struct sleeper *s = &self->sleeper;
+	struct raw_port other;
+	uint64_t first;
+
+	ASSERT_EQ(0, begin(self, variant, 0, delay_ns));
+	ASSERT_TRUE(variant->sleep(s));
+	first = now_ns();
+	publish_thrifty(&self->tx, &self->thrift, 0, 1);
+	while (now_ns() < first + 6 * delay_ns) {
+		ASSERT_EQ(0, raw_open(&other, self->name, IPCCHAN_SEND));
+		raw_close(&other);
+		sleep_ms(1);
+	}
+	ASSERT_TRUE(wakes(s));
+	EXPECT_LE(first + delay_ns, s->ended_ns);
+	EXPECT_GT(first + 4 * delay_ns, s->ended_ns);
+}
+
 /* Breaks it: a timer that outlives its port. */
 TEST_F_TIMEOUT(delay, the_port_goes_before, LIMIT)
 {
