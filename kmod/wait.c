@@ -221,6 +221,23 @@ int ipcchan_kick(struct ipcchan_port *port, const struct ipcchan_kick *args)
 }
 
 /*
+ * A generation can be seen before it is announced (ipcchan_wake_changed). Who
+ * comes with it, to wait for the next, must not hide it from those who still
+ * wait for this one: they look again, each by what it has seen itself.
+ */
+static void see_roster(struct ipcchan_port *port, const struct ipcchan_wait *args)
+{
+	bool other = port->seen_senders != args->sender_generation ||
+		     port->seen_receivers != args->receiver_generation;
+
+	lockdep_assert_held(&port->chan->lock);
+	port->seen_senders = args->sender_generation;
+	port->seen_receivers = args->receiver_generation;
+	if (other && port->armed & IPCCHAN_WAIT_ROSTER)
+		wake_up_all(&port->wq);
+}
+
+/*
  * Keep what the caller has seen; look; if there is nothing, arm and look again.
  * Who was woken finds what he was woken for by the first look, and arming again
  * would cost its sender a second kick for one sleep. Negative: an error.
@@ -244,10 +261,8 @@ static int look_or_arm(struct ipcchan_port *port,
 		memcpy(port->progress, progress,
 		       chan->geometry.receivers * sizeof(*progress));
 	}
-	if (args->flags & IPCCHAN_WAIT_ROSTER) {
-		port->seen_senders = args->sender_generation;
-		port->seen_receivers = args->receiver_generation;
-	}
+	if (args->flags & IPCCHAN_WAIT_ROSTER)
+		see_roster(port, args);
 	ret = ipcchan_look(port, flags);
 	if (!ret) {
 		arm(port, flags);

@@ -206,6 +206,25 @@ TEST_F_TIMEOUT(roster, wakes, LIMIT)
 	}
 }
 
+/*
+ * Another thread saw the change before it was announced, and has come to wait
+ * for the next one: who waits for this one must hear of it all the same.
+ */
+TEST_F_TIMEOUT(roster, as_each_thread_has_seen, LIMIT)
+{
+	struct sleeper s = { .port = &self->rx, .flags = IPCCHAN_WAIT_ROSTER };
+	uint32_t events;
+
+	ASSERT_TRUE(sleep_in_wait(&s));
+	EXPECT_EQ(0, wait_roster(&self->rx, s.seen.senders + 1, s.seen.receivers, 0, &events));
+	EXPECT_EQ(IPCCHAN_WAIT_ROSTER, events);
+	ASSERT_TRUE(sleeps_again(&s));
+	come(&self->tx[0], self->name);
+	ASSERT_TRUE(wakes(&s));
+	EXPECT_EQ(0, s.result);
+	EXPECT_EQ(IPCCHAN_WAIT_ROSTER, s.events);
+}
+
 /* Several things at once: each is told. */
 TEST_F_TIMEOUT(roster, and_messages, LIMIT)
 {
