@@ -68,6 +68,7 @@ struct ipcchan_port {
 	u32 armed;		/* IPCCHAN_WAIT_*: who waits here, for what */
 	u32 standing;		/* of these, for a signal; wait.c */
 	bool pressing;		/* armed for sending, and found no room */
+	bool polled;		/* for sending, by a poll() since it was roused */
 	bool waited;		/* it was, since stall.c looked */
 	bool hung;		/* hung up when it was last looked at */
 	bool awaiting;		/* somebody is in WAIT_SEND */

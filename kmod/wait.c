@@ -31,8 +31,10 @@ static void disarm(struct ipcchan_port *port, u32 flags)
 	lockdep_assert_held(&port->chan->lock);
 	port->armed &= ~flags;
 	port->standing &= ~flags;
-	if (flags & IPCCHAN_WAIT_SEND)
+	if (flags & IPCCHAN_WAIT_SEND) {
 		port->pressing = false;
+		port->polled = false;
+	}
 	ipcchan_roster_sleeping(port);
 }
 
@@ -314,6 +316,9 @@ static void end(struct ipcchan_port *port, u32 flags, bool found)
 		 */
 		if (found)
 			rouse(port, 0);
+		/* what else is on the queue may not have asked for room */
+		if (!port->polled && !(port->standing & IPCCHAN_WAIT_SEND))
+			port->pressing = false;
 	}
 	/* who is on the queue but not seen here has yet to arm, by this lock */
 	if (!waitqueue_active(&port->wq))
@@ -477,8 +482,10 @@ __poll_t ipcchan_poll(struct ipcchan_port *port, struct file *file,
 	if (port->state == IPCCHAN_PORT_ACTIVE) {
 		arm(port, flags);
 		mask = poll_events(port);
-		if (flags & IPCCHAN_WAIT_SEND)
+		if (flags & IPCCHAN_WAIT_SEND) {
+			port->polled = true;
 			press(port, !(mask & EPOLLOUT));
+		}
 		if (port->pressing)
 			ipcchan_stall_watch(port);
 	} else if (port->state == IPCCHAN_PORT_GONE) {

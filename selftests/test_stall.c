@@ -378,6 +378,35 @@ TEST_F_TIMEOUT(stall, a_poll_that_ended_does_not, LIMIT)
 	EXPECT_EQ(NONE, reason(&self->rx[0]));
 }
 
+/* It gave up. What is still on the queue is a set that asks for something else. */
+TEST_F_TIMEOUT(stall, a_wait_that_ended_beside_a_set_does_not, LIMIT)
+{
+	int set = make_set(&self->tx, EPOLLIN);
+
+	raw_publish(&self->tx, "x", 1, 0);
+	take_all(&self->rx[1]);
+	ASSERT_EQ(-ETIMEDOUT, wait_await(&self->tx, 0, now_ns() + self->T / 2, NULL));
+	sleep_ms(4 * self->T / MS);
+	EXPECT_EQ(NONE, reason(&self->rx[0]));
+	close(set);
+}
+
+/* But one that asks for room waits on. */
+TEST_F_TIMEOUT(stall, a_wait_that_ended_beside_a_set_for_room_does, LIMIT)
+{
+	int set = make_set(&self->tx, EPOLLOUT | EPOLLET);
+	uint64_t since = now_ns();
+
+	raw_publish(&self->tx, "x", 1, 0);
+	take_all(&self->rx[1]);
+	EXPECT_EQ(EPOLLOUT, ask_set(set, 0));
+	ASSERT_EQ(-ETIMEDOUT, block(&self->tx));
+	EXPECT_LE(self->T, evicted_after(&self->rx[0], since));
+	EXPECT_EQ(STALLED, reason(&self->rx[0]));
+	EXPECT_EQ(EPOLLOUT, ask_set(set, 10000) & EPOLLOUT);
+	close(set);
+}
+
 /*
  * It found no room once, and is in an epoll set: that was woken, has been told
  * that there is room, and is armed again. Nobody waits, though much is unread.
