@@ -71,6 +71,7 @@ void sim_bug(const char *what, const char *file, int line) __attribute__((noretu
 #define clamp_t(t, x, lo, hi)	min_t(t, max_t(t, x, lo), hi)
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define BIT_ULL(n)		(1ull << (n))
+#define struct_size(p, m, n)	(sizeof(*(p)) + (size_t)(n) * sizeof((p)->m[0]))
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
 #define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
 #define is_power_of_2(n)	((n) && !((n) & ((n) - 1)))
