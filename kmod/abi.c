@@ -86,7 +86,7 @@ AT(create, history, 60);
 AT(create, stall_ns, 64);
 AT(create, why, 72);
 AT(create, why_len, 80);
-AT(create, reserved, 84);
+AT(create, handle, 84);
 AT(create, name, 88);
 AT(create, label, 152);
 
@@ -117,7 +117,7 @@ AT(delete, why_len, 16);
 AT(delete, reserved, 20);
 AT(delete, name, 24);
 
-SIZE(attach, 256);
+SIZE(attach, 264);
 AT(attach, size, 0);
 AT(attach, flags, 4);
 AT(attach, role, 8);
@@ -139,6 +139,25 @@ AT(attach, own_offset, 224);
 AT(attach, own_size, 232);
 AT(attach, window_offset, 240);
 AT(attach, window_size, 248);
+AT(attach, fd, 256);
+AT(attach, reserved, 260);
+
+SIZE(handle, 96);
+AT(handle, size, 0);
+AT(handle, flags, 4);
+AT(handle, why, 8);
+AT(handle, why_len, 16);
+AT(handle, rights, 20);
+AT(handle, name, 24);
+AT(handle, fd, 88);
+AT(handle, reserved, 92);
+
+SIZE(revoke, 24);
+AT(revoke, size, 0);
+AT(revoke, flags, 4);
+AT(revoke, why, 8);
+AT(revoke, why_len, 16);
+AT(revoke, reserved, 20);
 
 SIZE(kick, 24);
 AT(kick, size, 0);

@@ -76,9 +76,23 @@ static int check_later(const struct ipcchan_create *args,
 	return 0;
 }
 
+static int check_unnamed(const struct ipcchan_create *args,
+			 struct ipcchan_why *why)
+{
+	if (args->name[0])
+		return ipcchan_refuse(why, -EINVAL,
+				      "an unnamed channel has no name");
+	if (args->flags & IPCCHAN_CREATE_PERSISTENT)
+		return ipcchan_refuse(why, -EINVAL,
+				      "an unnamed channel is not persistent");
+	return 0;
+}
+
 static int check(const struct ipcchan_create *args, struct ipcchan_why *why)
 {
-	if (args->flags & ~IPCCHAN_CREATE_PERSISTENT)
+	bool unnamed = args->flags & IPCCHAN_CREATE_UNNAMED;
+
+	if (args->flags & ~(IPCCHAN_CREATE_PERSISTENT | IPCCHAN_CREATE_UNNAMED))
 		return ipcchan_refuse(why, -EINVAL, "unknown flags");
 	if (args->type < IPCCHAN_TYPE_TOPIC ||
 	    args->type > IPCCHAN_TYPE_SERVICE)
@@ -88,9 +102,9 @@ static int check(const struct ipcchan_create *args, struct ipcchan_why *why)
 	if (args->mode & ~0666)
 		return ipcchan_refuse(why, -EINVAL,
 				      "mode has bits other than r (4) and w (2)");
-	if (args->reserved)
+	if (args->handle)
 		return ipcchan_refuse(why, -EINVAL, "reserved is not zero");
-	return check_name(args->name, why) ?:
+	return (unnamed ? check_unnamed(args, why) : check_name(args->name, why)) ?:
 	       ipcchan_channel_check_label(args->label, why) ?:
 	       check_later(args, why) ?: check_stall(args, why);
 }
@@ -206,28 +220,30 @@ static int build(struct ipcchan_channel *chan, const struct ipcchan_create *args
 }
 
 /*
- * ipcchan_channel_create() - make a channel and its name
+ * ipcchan_channel_create() - make a channel and its name, if it has one
  *
- * Errors as at struct ipcchan_create; the reason in @why.
+ * Errors as at struct ipcchan_create; the reason in @why. Returns the channel,
+ * with a reference, or an ERR_PTR().
  */
-int ipcchan_channel_create(struct ipcchan_net *in,
-			   const struct ipcchan_create *args,
-			   struct ipcchan_why *why)
+struct ipcchan_channel *ipcchan_channel_create(struct ipcchan_net *in,
+					       const struct ipcchan_create *args,
+					       struct ipcchan_why *why)
 {
 	struct ipcchan_channel *chan;
 	int err;
 
 	err = check(args, why) ?: ipcchan_rights_name(in, args->name, why);
 	if (err)
-		return err;
+		return ERR_PTR(err);
 	chan = kzalloc(sizeof(*chan), GFP_KERNEL_ACCOUNT);
 	if (!chan)
-		return ipcchan_refuse(why, -ENOMEM,
-				      "not enough memory for the channel");
+		return ERR_PTR(ipcchan_refuse(why, -ENOMEM,
+					      "not enough memory for the channel"));
 	kref_init(&chan->ref);
 	mutex_init(&chan->mutex);
 	spin_lock_init(&chan->lock);
 	INIT_LIST_HEAD(&chan->ports);
+	INIT_LIST_HEAD(&chan->grants);
 	ipcchan_stall_init(chan);
 	chan->net = in;
 
@@ -240,14 +256,13 @@ int ipcchan_channel_create(struct ipcchan_net *in,
 	err = ipcchan_names_add(chan, why);
 	if (err)
 		goto uncharge;
-	ipcchan_channel_put(chan);
-	return 0;
+	return chan;
 
 uncharge:
 	ipcchan_uncharge(chan->account, &in->usage, IPCCHAN_CHANNELS, 1);
 destroy:
 	destroy(chan);
-	return err;
+	return ERR_PTR(err);
 }
 
 static void release(struct kref *ref)
@@ -263,18 +278,28 @@ struct ipcchan_channel *ipcchan_channel_put(struct ipcchan_channel *chan)
 	return NULL;
 }
 
-/*
- * ipcchan_channel_retire() - a channel without ports ends
- *
- * The name is free again at once. With the mutex held, on an ACTIVE channel.
- */
-void ipcchan_channel_retire(struct ipcchan_channel *chan)
+/* An ACTIVE channel without ports ends: the name is free again at once. */
+static void retire(struct ipcchan_channel *chan)
 {
 	lockdep_assert_held(&chan->mutex);
 	chan->state = IPCCHAN_CHANNEL_GONE;
 	ipcchan_stall_end(chan);
 	ipcchan_uncharge(chan->account, &chan->net->usage, IPCCHAN_CHANNELS, 1);
 	ipcchan_names_remove(chan);
+}
+
+/*
+ * ipcchan_channel_left() - a port or a handle went: does the channel end?
+ *
+ * The caller has a reference.
+ */
+void ipcchan_channel_left(struct ipcchan_channel *chan)
+{
+	lockdep_assert_held(&chan->mutex);
+	if (chan->state == IPCCHAN_CHANNEL_ACTIVE && chan->used &&
+	    list_empty(&chan->ports) && list_empty(&chan->grants) &&
+	    !(chan->flags & IPCCHAN_CREATE_PERSISTENT))
+		retire(chan);
 }
 
 /*
@@ -285,11 +310,17 @@ void ipcchan_channel_retire(struct ipcchan_channel *chan)
 void ipcchan_channel_delete(struct ipcchan_channel *chan)
 {
 	mutex_lock(&chan->mutex);
-	if (chan->state == IPCCHAN_CHANNEL_ACTIVE) {
-		ipcchan_port_detach_all_locked(chan);
-		ipcchan_channel_retire(chan);
-	}
+	ipcchan_channel_delete_locked(chan);
 	mutex_unlock(&chan->mutex);
+}
+
+void ipcchan_channel_delete_locked(struct ipcchan_channel *chan)
+{
+	lockdep_assert_held(&chan->mutex);
+	if (chan->state != IPCCHAN_CHANNEL_ACTIVE)
+		return;
+	ipcchan_port_detach_all_locked(chan);
+	retire(chan);
 }
 
 /* By a name from outside: checked, then looked up, with a reference. */

@@ -2,9 +2,9 @@
 /*
  * DOC: a channel
  *
- * A channel is ACTIVE from its creation until it is deleted, or until its last
- * port detaches if it is ephemeral; then it is GONE, without name and ports,
- * and lives on only for those who still have a reference.
+ * A channel is ACTIVE from its creation until it is deleted, or until it is left
+ * by the last of its ports and handles if it is ephemeral; then it is GONE,
+ * without name and ports, and lives on only for those who still have a reference.
  *
  * Lock order of the whole module, outermost first:
  *
@@ -79,7 +79,7 @@ struct ipcchan_channel {
 	struct kref ref;
 	struct ipcchan_net *net;
 	struct ipcchan_account *account;
-	char name[IPCCHAN_NAME_SIZE];
+	char name[IPCCHAN_NAME_SIZE];	/* empty: it is unnamed */
 	u32 id;
 	u32 type;
 	u32 overflow;
@@ -103,7 +103,8 @@ struct ipcchan_channel {
 	struct list_head ports;
 	u32 nr_ports;
 	u32 last_port_id;
-	bool used;		/* had an ACTIVE port: may end with its last */
+	struct list_head grants;	/* grant.h */
+	bool used;		/* had an ACTIVE port or a grant: may end with its last */
 	u64 departures;		/* of senders that left something to read */
 
 	/* protected by mutex and lock for writing, by either for reading */
@@ -124,11 +125,12 @@ struct ipcchan_channel {
 	bool watched;		/* protected by lock: a look is pending */
 };
 
-int ipcchan_channel_create(struct ipcchan_net *in,
-			   const struct ipcchan_create *args,
-			   struct ipcchan_why *why);
+struct ipcchan_channel *ipcchan_channel_create(struct ipcchan_net *in,
+					       const struct ipcchan_create *args,
+					       struct ipcchan_why *why);
 void ipcchan_channel_delete(struct ipcchan_channel *chan);
-void ipcchan_channel_retire(struct ipcchan_channel *chan);
+void ipcchan_channel_delete_locked(struct ipcchan_channel *chan);
+void ipcchan_channel_left(struct ipcchan_channel *chan);
 
 int ipcchan_channel_check_label(const char *label, struct ipcchan_why *why);
 

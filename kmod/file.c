@@ -86,6 +86,7 @@ static struct ipcchan_file *begin(struct net *net)
 static void end(struct ipcchan_file *f)
 {
 	ipcchan_port_free(f->port);
+	ipcchan_grant_free(f->grant);
 	put_inode(f->inode);
 	put_net(f->in->net);
 	kfree(f);

@@ -4,9 +4,9 @@
  *
  * A file holds a network namespace and the inode whose mapping its pages are
  * found by. It is bare when it was opened from /dev/ipcchan, and may become a
- * port once. The module makes files too: they need no /dev, are what they are
- * from the beginning, and reach no channel by name, so that whoever is given one
- * has got nothing else.
+ * port once. The module makes files too, handles and ports: they need no /dev,
+ * are what they are from the beginning, and reach no channel by name, so that
+ * whoever is given one has got nothing else.
  *
  * A file being made is invisible until ipcchan_file_install(), which cannot
  * fail; until then ipcchan_file_drop() undoes all of it.
@@ -16,6 +16,7 @@
 
 #include <linux/mutex.h>
 
+#include "grant.h"
 #include "port.h"
 
 struct file;
@@ -26,6 +27,7 @@ struct ipcchan_file {
 	struct ipcchan_net *in;		/* holds the network namespace */
 	struct inode *inode;		/* whose mapping the file uses */
 	bool made;			/* by the module: knows no names */
+	struct ipcchan_grant *grant;	/* a handle's; or NULL */
 	/* set once, with attach held; read by anybody */
 	struct mutex attach;
 	struct ipcchan_port *port;

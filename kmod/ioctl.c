@@ -24,6 +24,8 @@ union argument {
 	struct ipcchan_kick kick;
 	struct ipcchan_wait wait;
 	struct ipcchan_peer peer;
+	struct ipcchan_handle handle;
+	struct ipcchan_revoke revoke;
 };
 
 struct call {
@@ -63,8 +65,8 @@ static int query(struct call *call)
 	q->features = IPCCHAN_FEATURE_TOPIC | IPCCHAN_FEATURE_DROP_OLDEST |
 		      IPCCHAN_FEATURE_HISTORY | IPCCHAN_FEATURE_STALL |
 		      IPCCHAN_FEATURE_LABEL | IPCCHAN_FEATURE_THRESHOLD |
-		      IPCCHAN_FEATURE_SIGNAL;
-	q->create_flags = IPCCHAN_CREATE_PERSISTENT;
+		      IPCCHAN_FEATURE_HANDLE | IPCCHAN_FEATURE_SIGNAL;
+	q->create_flags = IPCCHAN_CREATE_PERSISTENT | IPCCHAN_CREATE_UNNAMED;
 	q->attach_flags = IPCCHAN_ATTACH_OWNER;
 	q->wait_flags = IPCCHAN_WAIT_RECEIVE | IPCCHAN_WAIT_SEND |
 			IPCCHAN_WAIT_ROSTER | IPCCHAN_WAIT_ARM;
@@ -72,9 +74,96 @@ static int query(struct call *call)
 	return 0;
 }
 
+/* Which channel, and what may be done with it: by name, or by the handle. */
+static int find(struct call *call, const char *name,
+		struct ipcchan_access *access)
+{
+	struct ipcchan_file *f = call->f;
+	int err;
+
+	*access = (struct ipcchan_access){ .grant = f->grant };
+	if (f->grant) {
+		if (name[0])
+			return ipcchan_refuse(&call->why, -EINVAL,
+					      "a handle has its channel: the name must be empty");
+		err = ipcchan_grant_check(f->grant, &call->why);
+		if (err)
+			return err;
+		access->chan = ipcchan_channel_ref(f->grant->chan);
+		access->rights = f->grant->rights;
+		return 0;
+	}
+	if (f->made)
+		return ipcchan_refuse(&call->why, -EACCES,
+				      "a file that was not opened reaches no channel by name");
+	access->chan = ipcchan_channel_find(f->in, name, &call->why);
+	if (IS_ERR(access->chan))
+		return PTR_ERR(access->chan);
+	access->rights = ipcchan_rights(access->chan);
+	return 0;
+}
+
+/*
+ * Makes a handle with the fd in @field of the argument, gives the results back,
+ * and then lets the process have it.
+ */
+static int give_handle(struct call *call, const struct ipcchan_access *from,
+		       u32 rights, s32 *field, u32 size)
+{
+	struct ipcchan_making making;
+	int err;
+
+	err = ipcchan_file_make(call->f->in, &making);
+	if (err)
+		return err;
+	making.f->grant = ipcchan_grant_new(from, rights, &call->why);
+	if (IS_ERR(making.f->grant)) {
+		err = PTR_ERR(making.f->grant);
+		making.f->grant = NULL;
+	} else {
+		*field = making.fd;
+		err = copy_out(call, size);
+	}
+	if (err)
+		ipcchan_file_drop(&making);
+	else
+		ipcchan_file_install(&making);
+	return err;
+}
+
+static int create_unnamed(struct call *call)
+{
+	struct ipcchan_create *c = &call->arg.create;
+	struct ipcchan_access made = {};
+	int err;
+
+	made.chan = ipcchan_channel_create(call->f->in, c, &call->why);
+	if (IS_ERR(made.chan))
+		return PTR_ERR(made.chan);
+	err = give_handle(call, &made,
+			  IPCCHAN_SEND | IPCCHAN_RECEIVE | IPCCHAN_ADMIN,
+			  &c->handle, sizeof(*c));
+	if (err)
+		ipcchan_channel_delete(made.chan);
+	ipcchan_channel_put(made.chan);
+	return err;
+}
+
 static int create(struct call *call)
 {
-	return ipcchan_channel_create(call->f->in, &call->arg.create, &call->why);
+	struct ipcchan_create *c = &call->arg.create;
+	struct ipcchan_channel *chan;
+
+	if (call->f->made)
+		return ipcchan_refuse(&call->why, -EACCES,
+				      "a file that was not opened creates no channels");
+	if (c->flags & IPCCHAN_CREATE_UNNAMED)
+		return create_unnamed(call);
+	chan = ipcchan_channel_create(call->f->in, c, &call->why);
+	if (IS_ERR(chan))
+		return PTR_ERR(chan);
+	ipcchan_channel_put(chan);
+	return 0;
 }
 
 static void describe(struct ipcchan_channel *chan, struct ipcchan_lookup *l)
@@ -98,44 +187,121 @@ static void describe(struct ipcchan_channel *chan, struct ipcchan_lookup *l)
 static int lookup(struct call *call)
 {
 	struct ipcchan_lookup *l = &call->arg.lookup;
-	struct ipcchan_channel *chan;
-	int err = 0;
+	struct ipcchan_access access;
+	int err;
 
 	if (l->flags)
 		return ipcchan_refuse(&call->why, -EINVAL, "unknown flags");
-	chan = ipcchan_channel_find(call->f->in, l->name, &call->why);
-	if (IS_ERR(chan))
-		return PTR_ERR(chan);
-	l->rights = ipcchan_rights(chan);
+	err = find(call, l->name, &access);
+	if (err)
+		return err;
+	l->rights = access.rights;
 	if (l->rights)
-		describe(chan, l);
+		describe(access.chan, l);
 	else
 		err = ipcchan_refuse(&call->why, -EACCES,
 				     "no right to the channel");
-	ipcchan_channel_put(chan);
+	ipcchan_channel_put(access.chan);
 	return err;
 }
 
 static int delete(struct call *call)
 {
 	struct ipcchan_delete *d = &call->arg.delete;
-	struct ipcchan_channel *chan;
-	int err = 0;
+	struct ipcchan_access access;
+	int err;
 
 	if (d->flags)
 		return ipcchan_refuse(&call->why, -EINVAL, "unknown flags");
 	if (d->reserved)
 		return ipcchan_refuse(&call->why, -EINVAL, "reserved is not zero");
-	chan = ipcchan_channel_find(call->f->in, d->name, &call->why);
-	if (IS_ERR(chan))
-		return PTR_ERR(chan);
-	if (ipcchan_rights(chan) & IPCCHAN_ADMIN)
-		ipcchan_channel_delete(chan);
+	err = find(call, d->name, &access);
+	if (err)
+		return err;
+	if (access.grant)
+		err = ipcchan_grant_delete(access.grant, &call->why);
+	else if (access.rights & IPCCHAN_ADMIN)
+		ipcchan_channel_delete(access.chan);
 	else
 		err = ipcchan_refuse(&call->why, -EPERM,
 				     "only the owner or CAP_NET_ADMIN deletes a channel");
-	ipcchan_channel_put(chan);
+	ipcchan_channel_put(access.chan);
 	return err;
+}
+
+static int check_handle(struct call *call)
+{
+	const struct ipcchan_handle *h = &call->arg.handle;
+	u32 all = IPCCHAN_SEND | IPCCHAN_RECEIVE | IPCCHAN_ADMIN;
+
+	if (h->flags)
+		return ipcchan_refuse(&call->why, -EINVAL, "unknown flags");
+	if (h->reserved)
+		return ipcchan_refuse(&call->why, -EINVAL, "reserved is not zero");
+	if (!h->rights || h->rights & ~all)
+		return ipcchan_refuse(&call->why, -EINVAL,
+				      "rights are to send, to receive, to administer; at least one");
+	return 0;
+}
+
+static int check_narrower(struct call *call, const struct ipcchan_access *from)
+{
+	if (!(call->arg.handle.rights & ~from->rights))
+		return 0;
+	if (from->grant)
+		return ipcchan_refuse(&call->why, -EACCES,
+				      "a handle is narrowed, never widened");
+	return ipcchan_refuse(&call->why, -EACCES,
+			      "a handle carries no right that its maker has not");
+}
+
+static int handle(struct call *call)
+{
+	struct ipcchan_handle *h = &call->arg.handle;
+	struct ipcchan_access access;
+	int err;
+
+	err = check_handle(call) ?: find(call, h->name, &access);
+	if (err)
+		return err;
+	err = check_narrower(call, &access) ?:
+	      give_handle(call, &access, h->rights, &h->fd, sizeof(*h));
+	ipcchan_channel_put(access.chan);
+	return err;
+}
+
+static int revoke(struct call *call)
+{
+	const struct ipcchan_revoke *r = &call->arg.revoke;
+
+	if (r->flags)
+		return ipcchan_refuse(&call->why, -EINVAL, "unknown flags");
+	if (r->reserved)
+		return ipcchan_refuse(&call->why, -EINVAL, "reserved is not zero");
+	if (!call->f->grant)
+		return ipcchan_refuse(&call->why, -EINVAL, "the file is no handle");
+	ipcchan_grant_revoke(call->f->grant);
+	return 0;
+}
+
+/* A port that @f is to become, with the results in the argument. */
+static struct ipcchan_port *attach_to(struct call *call, struct ipcchan_file *f)
+{
+	struct ipcchan_attach *args = &call->arg.attach;
+	struct ipcchan_access access;
+	struct ipcchan_port *port;
+	int err;
+
+	err = ipcchan_port_check(args, &call->why) ?:
+	      find(call, args->name, &access);
+	if (err)
+		return ERR_PTR(err);
+	port = ipcchan_port_attach(&access, args, f->inode->i_mapping,
+				   &call->why);
+	ipcchan_channel_put(access.chan);
+	if (!IS_ERR(port))
+		ipcchan_port_describe(port, args);
+	return port;
 }
 
 /* The file becomes a port when the caller has the results, not before. */
@@ -147,11 +313,10 @@ static int attach_locked(struct call *call)
 	if (f->port)
 		return ipcchan_refuse(&call->why, -EISCONN,
 				      "the file is attached already");
-	port = ipcchan_port_attach(f->in, &call->arg.attach,
-				   f->inode->i_mapping, &call->why);
+	port = attach_to(call, f);
 	if (IS_ERR(port))
 		return PTR_ERR(port);
-	ipcchan_port_describe(port, &call->arg.attach);
+	call->arg.attach.fd = -1;
 	if (copy_out(call, sizeof(call->arg.attach))) {
 		ipcchan_port_free(port);
 		return -EFAULT;
@@ -159,6 +324,31 @@ static int attach_locked(struct call *call)
 	/* pairs with ipcchan_file_port() */
 	smp_store_release(&f->port, port);
 	return 0;
+}
+
+/* The handle stays one; the port is a new file. */
+static int attach_handle(struct call *call)
+{
+	struct ipcchan_making making;
+	struct ipcchan_port *port;
+	int err;
+
+	err = ipcchan_file_make(call->f->in, &making);
+	if (err)
+		return err;
+	port = attach_to(call, making.f);
+	if (IS_ERR(port)) {
+		err = PTR_ERR(port);
+	} else {
+		making.f->port = port;
+		call->arg.attach.fd = making.fd;
+		err = copy_out(call, sizeof(call->arg.attach));
+	}
+	if (err)
+		ipcchan_file_drop(&making);
+	else
+		ipcchan_file_install(&making);
+	return err;
 }
 
 static int attach(struct call *call)
@@ -169,6 +359,8 @@ static int attach(struct call *call)
 	if ((call->file->f_mode & both) != both)
 		return ipcchan_refuse(&call->why, -EBADF,
 				      "the file is not open for reading and writing");
+	if (call->f->grant)
+		return attach_handle(call);
 	if (mutex_lock_interruptible(&call->f->attach))
 		return -ERESTARTSYS;
 	err = attach_locked(call);
@@ -217,6 +409,8 @@ static const struct op ops[] = {
 	OP(IPCCHAN_IOC_LOOKUP, lookup, WHY(lookup), .out = true),
 	OP(IPCCHAN_IOC_DELETE, delete, WHY(delete)),
 	OP(IPCCHAN_IOC_ATTACH, attach, WHY(attach)),
+	OP(IPCCHAN_IOC_HANDLE, handle, WHY(handle)),
+	OP(IPCCHAN_IOC_REVOKE, revoke, WHY(revoke)),
 	OP(IPCCHAN_IOC_KICK, kick, .port = true),
 	OP(IPCCHAN_IOC_WAIT, wait, .port = true, .out = true),
 	OP(IPCCHAN_IOC_PEER, peer, .port = true, .gone = true, .out = true),

@@ -210,9 +210,7 @@ void ipcchan_port_detach_locked(struct ipcchan_port *port,
 	ipcchan_slot_reap(chan);
 	if (!chan->nr_receivers)
 		ipcchan_slot_forget(chan);
-	if (list_empty(&chan->ports) && chan->used &&
-	    !(chan->flags & IPCCHAN_CREATE_PERSISTENT))
-		ipcchan_channel_retire(chan);
+	ipcchan_channel_left(chan);
 }
 
 /* Attached, never mapped, and the process has ended: others hold the file. */

@@ -54,7 +54,7 @@ int ipcchan_names_add(struct ipcchan_channel *chan, struct ipcchan_why *why)
 	int id, err = 0;
 
 	mutex_lock(&in->lock);
-	if (find_locked(in, chan->name)) {
+	if (chan->name[0] && find_locked(in, chan->name)) {
 		err = ipcchan_refuse(why, -EEXIST, "the name is taken");
 		goto unlock;
 	}
@@ -64,7 +64,9 @@ int ipcchan_names_add(struct ipcchan_channel *chan, struct ipcchan_why *why)
 		goto unlock;
 	}
 	chan->id = id;
-	hash_add(in->names, &ipcchan_channel_ref(chan)->node, hash(chan->name));
+	ipcchan_channel_ref(chan);
+	if (chan->name[0])
+		hash_add(in->names, &chan->node, hash(chan->name));
 	in->generation++;
 unlock:
 	mutex_unlock(&in->lock);
@@ -99,6 +101,19 @@ struct ipcchan_channel *ipcchan_names_find(struct ipcchan_net *in,
 	if (!chan)
 		return ERR_PTR(ipcchan_refuse(why, -ENOENT,
 					      "there is no channel of that name"));
+	return chan;
+}
+
+/* The channel of that number, with a reference, or NULL. */
+struct ipcchan_channel *ipcchan_names_get(struct ipcchan_net *in, u32 id)
+{
+	struct ipcchan_channel *chan;
+
+	mutex_lock(&in->lock);
+	chan = idr_find(&in->ids, id);
+	if (chan)
+		ipcchan_channel_ref(chan);
+	mutex_unlock(&in->lock);
 	return chan;
 }
 

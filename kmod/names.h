@@ -2,6 +2,7 @@
 /*
  * DOC: the channels of a network namespace, by name and by number
  *
+ * Each has a number, most have a name.
  * The table holds a reference on each channel in it. Its mutex is innermost
  * among the mutexes: it is taken with a channel's held, never the other way.
  */
@@ -37,6 +38,7 @@ void ipcchan_names_remove(struct ipcchan_channel *chan);
 struct ipcchan_channel *ipcchan_names_find(struct ipcchan_net *in,
 					   const char *name,
 					   struct ipcchan_why *why);
+struct ipcchan_channel *ipcchan_names_get(struct ipcchan_net *in, u32 id);
 struct ipcchan_channel *ipcchan_names_next(struct ipcchan_net *in, int *id);
 u32 ipcchan_names_generation(struct ipcchan_net *in);
 

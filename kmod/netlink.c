@@ -28,7 +28,7 @@ static const struct cred *opener(const struct sk_buff *request)
 	return NETLINK_CB(request).sk->sk_socket->file->f_cred;
 }
 
-/* What both the caller and the opener may do. */
+/* What both the caller and the opener may do; here that is not by handles. */
 static u32 rights_to(const struct sk_buff *request,
 		     const struct ipcchan_channel *chan)
 {
@@ -40,7 +40,7 @@ static u32 rights_to(const struct sk_buff *request,
 		rights &= ipcchan_rights(chan);
 		revert_creds(own);
 	}
-	return rights;
+	return chan->name[0] ? rights : rights & IPCCHAN_ADMIN;
 }
 
 /* May the caller create in its own name, given who opened the socket? */
@@ -62,13 +62,52 @@ static int check_opener(const struct sk_buff *request,
 			      "the socket was opened by somebody with fewer rights");
 }
 
-static struct ipcchan_channel *find(struct net *net, struct nlattr *attr,
-				    struct ipcchan_why *why)
+/* Who has no right to it is told what he would be if there were none. */
+static struct ipcchan_channel *find_number(const struct sk_buff *request,
+					   struct net *net, u32 id,
+					   struct ipcchan_why *why)
 {
-	if (!attr)
+	struct ipcchan_channel *chan = ipcchan_names_get(ipcchan_net(net), id);
+
+	if (chan && !rights_to(request, chan))
+		chan = ipcchan_channel_put(chan);
+	if (!chan)
+		return ERR_PTR(ipcchan_refuse(why, -ENOENT,
+					      "there is no channel of that number"));
+	return chan;
+}
+
+/* By its name or its number, with a reference, or an ERR_PTR(). */
+static struct ipcchan_channel *find(const struct sk_buff *request,
+				    struct net *net, struct nlattr *name,
+				    struct nlattr *id, struct ipcchan_why *why)
+{
+	if (name && id)
+		return ERR_PTR(ipcchan_refuse(why, -EINVAL,
+					      "the channel is given by name and by number"));
+	if (id)
+		return find_number(request, net, nla_get_u32(id), why);
+	if (!name)
 		return ERR_PTR(ipcchan_refuse(why, -EINVAL,
 					      "the name of the channel is missing"));
-	return ipcchan_channel_find(ipcchan_net(net), nla_data(attr), why);
+	return ipcchan_channel_find(ipcchan_net(net), nla_data(name), why);
+}
+
+static struct ipcchan_channel *find_channel(struct sk_buff *request,
+					    struct genl_info *info,
+					    struct ipcchan_why *why)
+{
+	return find(request, genl_info_net(info),
+		    info->attrs[IPCCHAN_A_CHANNEL_NAME],
+		    info->attrs[IPCCHAN_A_CHANNEL_ID], why);
+}
+
+static struct ipcchan_channel *find_ports(const struct sk_buff *request,
+					  struct net *net, struct nlattr **attrs,
+					  struct ipcchan_why *why)
+{
+	return find(request, net, attrs[IPCCHAN_A_PORT_CHANNEL],
+		    attrs[IPCCHAN_A_PORT_CHANNEL_ID], why);
 }
 
 /* For what needs no more than to have heard of the channel. */
@@ -126,8 +165,11 @@ static int read_create(struct nlattr **attrs, struct ipcchan_create *args,
 	if (!attrs[IPCCHAN_A_CHANNEL_TYPE])
 		return ipcchan_refuse(why, -EINVAL,
 				      "the type of the channel is missing");
-	read_geometry(attrs, &args->geometry);
 	args->flags = u32_or(attrs[IPCCHAN_A_CHANNEL_FLAGS], 0);
+	if (args->flags & IPCCHAN_CREATE_UNNAMED)
+		return ipcchan_refuse(why, -EINVAL,
+				      "an unnamed channel is made with its handle, not here");
+	read_geometry(attrs, &args->geometry);
 	args->type = nla_get_u32(attrs[IPCCHAN_A_CHANNEL_TYPE]);
 	args->overflow = u32_or(attrs[IPCCHAN_A_CHANNEL_OVERFLOW], 0);
 	args->mode = u32_or(attrs[IPCCHAN_A_CHANNEL_MODE], 0600);
@@ -148,11 +190,18 @@ int ipcchan_nl_channel_new_doit(struct sk_buff *skb, struct genl_info *info)
 	struct ipcchan_net *in = ipcchan_net(genl_info_net(info));
 	struct ipcchan_create args = { .size = sizeof(args) };
 	struct ipcchan_why why = {};
+	struct ipcchan_channel *chan;
 	int err;
 
 	err = read_create(info->attrs, &args, &why) ?:
-	      check_opener(skb, in, &why) ?:
-	      ipcchan_channel_create(in, &args, &why);
+	      check_opener(skb, in, &why);
+	if (!err) {
+		chan = ipcchan_channel_create(in, &args, &why);
+		if (IS_ERR(chan))
+			err = PTR_ERR(chan);
+		else
+			ipcchan_channel_put(chan);
+	}
 	explain(info->extack, &why);
 	return err;
 }
@@ -163,7 +212,7 @@ int ipcchan_nl_channel_del_doit(struct sk_buff *skb, struct genl_info *info)
 	struct ipcchan_channel *chan;
 	int err;
 
-	chan = find(genl_info_net(info), info->attrs[IPCCHAN_A_CHANNEL_NAME], &why);
+	chan = find_channel(skb, info, &why);
 	if (IS_ERR(chan)) {
 		err = PTR_ERR(chan);
 	} else {
@@ -183,7 +232,7 @@ int ipcchan_nl_port_evict_doit(struct sk_buff *skb, struct genl_info *info)
 	struct ipcchan_channel *chan;
 	int err;
 
-	chan = find(genl_info_net(info), info->attrs[IPCCHAN_A_PORT_CHANNEL], &why);
+	chan = find_ports(skb, genl_info_net(info), info->attrs, &why);
 	if (IS_ERR(chan)) {
 		err = PTR_ERR(chan);
 	} else {
@@ -253,7 +302,7 @@ int ipcchan_nl_channel_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct ipcchan_channel *chan;
 	int err;
 
-	chan = find(genl_info_net(info), info->attrs[IPCCHAN_A_CHANNEL_NAME], &why);
+	chan = find_channel(skb, info, &why);
 	if (IS_ERR(chan)) {
 		err = PTR_ERR(chan);
 	} else {
@@ -306,6 +355,10 @@ int ipcchan_nl_channel_get_dumpit(struct sk_buff *skb,
 
 	if (ipcchan_dump_attrs(cb)[IPCCHAN_A_CHANNEL_NAME]) {
 		NL_SET_ERR_MSG(cb->extack, "a dump of channels takes no name");
+		return -EINVAL;
+	}
+	if (ipcchan_dump_attrs(cb)[IPCCHAN_A_CHANNEL_ID]) {
+		NL_SET_ERR_MSG(cb->extack, "a dump of channels takes no number");
 		return -EINVAL;
 	}
 	cb->seq = ipcchan_names_generation(in);
@@ -375,7 +428,7 @@ int ipcchan_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct ipcchan_channel *chan;
 	int err;
 
-	chan = find(genl_info_net(info), info->attrs[IPCCHAN_A_PORT_CHANNEL], &why);
+	chan = find_ports(skb, genl_info_net(info), info->attrs, &why);
 	if (IS_ERR(chan)) {
 		err = PTR_ERR(chan);
 	} else {
@@ -463,7 +516,7 @@ int ipcchan_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		NL_SET_ERR_MSG(cb->extack, "a dump of ports takes no number");
 		return -EINVAL;
 	}
-	chan = find(sock_net(skb->sk), attrs[IPCCHAN_A_PORT_CHANNEL], &why);
+	chan = find_ports(cb->skb, sock_net(skb->sk), attrs, &why);
 	if (IS_ERR(chan)) {
 		err = PTR_ERR(chan);
 	} else {

@@ -16,7 +16,7 @@ const struct nla_policy ipcchan_channel_new_nl_policy[IPCCHAN_A_CHANNEL_LABEL + 
 	[IPCCHAN_A_CHANNEL_NAME] = { .type = NLA_NUL_STRING, .len = 63, },
 	[IPCCHAN_A_CHANNEL_TYPE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 	[IPCCHAN_A_CHANNEL_OVERFLOW] = NLA_POLICY_MAX(NLA_U32, 1),
-	[IPCCHAN_A_CHANNEL_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x1),
+	[IPCCHAN_A_CHANNEL_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x3),
 	[IPCCHAN_A_CHANNEL_DEPTH] = { .type = NLA_U32, },
 	[IPCCHAN_A_CHANNEL_SENDERS] = { .type = NLA_U32, },
 	[IPCCHAN_A_CHANNEL_RECEIVERS] = { .type = NLA_U32, },
@@ -33,23 +33,27 @@ const struct nla_policy ipcchan_channel_new_nl_policy[IPCCHAN_A_CHANNEL_LABEL + 
 
 /* IPCCHAN_CMD_CHANNEL_GET - do */
 const struct nla_policy ipcchan_channel_get_nl_policy[IPCCHAN_A_CHANNEL_NAME + 1] = {
+	[IPCCHAN_A_CHANNEL_ID] = { .type = NLA_U32, },
 	[IPCCHAN_A_CHANNEL_NAME] = { .type = NLA_NUL_STRING, .len = 63, },
 };
 
 /* IPCCHAN_CMD_CHANNEL_DEL - do */
 const struct nla_policy ipcchan_channel_del_nl_policy[IPCCHAN_A_CHANNEL_NAME + 1] = {
+	[IPCCHAN_A_CHANNEL_ID] = { .type = NLA_U32, },
 	[IPCCHAN_A_CHANNEL_NAME] = { .type = NLA_NUL_STRING, .len = 63, },
 };
 
 /* IPCCHAN_CMD_PORT_GET - do */
-const struct nla_policy ipcchan_port_get_nl_policy[IPCCHAN_A_PORT_ID + 1] = {
+const struct nla_policy ipcchan_port_get_nl_policy[IPCCHAN_A_PORT_CHANNEL_ID + 1] = {
 	[IPCCHAN_A_PORT_CHANNEL] = { .type = NLA_NUL_STRING, .len = 63, },
+	[IPCCHAN_A_PORT_CHANNEL_ID] = { .type = NLA_U32, },
 	[IPCCHAN_A_PORT_ID] = { .type = NLA_U32, },
 };
 
 /* IPCCHAN_CMD_PORT_EVICT - do */
-const struct nla_policy ipcchan_port_evict_nl_policy[IPCCHAN_A_PORT_ID + 1] = {
+const struct nla_policy ipcchan_port_evict_nl_policy[IPCCHAN_A_PORT_CHANNEL_ID + 1] = {
 	[IPCCHAN_A_PORT_CHANNEL] = { .type = NLA_NUL_STRING, .len = 63, },
+	[IPCCHAN_A_PORT_CHANNEL_ID] = { .type = NLA_U32, },
 	[IPCCHAN_A_PORT_ID] = { .type = NLA_U32, },
 };
 
@@ -79,12 +83,12 @@ const struct genl_ops ipcchan_nl_ops[5] = {
 		.doit		= ipcchan_nl_port_get_doit,
 		.dumpit		= ipcchan_nl_port_get_dumpit,
 		.policy		= ipcchan_port_get_nl_policy,
-		.maxattr	= IPCCHAN_A_PORT_ID,
+		.maxattr	= IPCCHAN_A_PORT_CHANNEL_ID,
 	},
 	{
 		.cmd		= IPCCHAN_CMD_PORT_EVICT,
 		.doit		= ipcchan_nl_port_evict_doit,
 		.policy		= ipcchan_port_evict_nl_policy,
-		.maxattr	= IPCCHAN_A_PORT_ID,
+		.maxattr	= IPCCHAN_A_PORT_CHANNEL_ID,
 	},
 };

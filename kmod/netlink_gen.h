@@ -18,9 +18,9 @@ extern const struct nla_policy ipcchan_channel_get_nl_policy[IPCCHAN_A_CHANNEL_N
 
 extern const struct nla_policy ipcchan_channel_del_nl_policy[IPCCHAN_A_CHANNEL_NAME + 1];
 
-extern const struct nla_policy ipcchan_port_get_nl_policy[IPCCHAN_A_PORT_ID + 1];
+extern const struct nla_policy ipcchan_port_get_nl_policy[IPCCHAN_A_PORT_CHANNEL_ID + 1];
 
-extern const struct nla_policy ipcchan_port_evict_nl_policy[IPCCHAN_A_PORT_ID + 1];
+extern const struct nla_policy ipcchan_port_evict_nl_policy[IPCCHAN_A_PORT_CHANNEL_ID + 1];
 
 /* Ops table for ipcchan */
 extern const struct genl_ops ipcchan_nl_ops[5];

@@ -65,13 +65,20 @@ static int put_policy(struct sk_buff *skb, const struct ipcchan_channel *chan)
 	       nla_put_string(skb, IPCCHAN_A_CHANNEL_LABEL, chan->label);
 }
 
+/* Nothing, of an unnamed one. */
+static int put_name(struct sk_buff *skb, int attr,
+		    const struct ipcchan_channel *chan)
+{
+	return chan->name[0] ? nla_put_string(skb, attr, chan->name) : 0;
+}
+
 /* @rights are the caller's. */
 int ipcchan_netlink_put_channel(struct sk_buff *skb,
 				const struct ipcchan_channel *chan, u32 rights)
 {
 	lockdep_assert_held(&chan->mutex);
 	return nla_put_u32(skb, IPCCHAN_A_CHANNEL_ID, chan->id) ?:
-	       nla_put_string(skb, IPCCHAN_A_CHANNEL_NAME, chan->name) ?:
+	       put_name(skb, IPCCHAN_A_CHANNEL_NAME, chan) ?:
 	       put_geometry(skb, &chan->geometry) ?:
 	       put_policy(skb, chan) ?:
 	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_SENDERS_ATTACHED,
@@ -128,6 +135,13 @@ static int put_slots(struct sk_buff *skb, u32 roles, u32 sender, u32 receiver)
 	return err;
 }
 
+/* Whose port it is. */
+static int put_channel(struct sk_buff *skb, const struct ipcchan_channel *chan)
+{
+	return put_name(skb, IPCCHAN_A_PORT_CHANNEL, chan) ?:
+	       nla_put_u32(skb, IPCCHAN_A_PORT_CHANNEL_ID, chan->id);
+}
+
 /* The roles in which the port sleeps. */
 static u32 sleeping(struct ipcchan_port *port)
 {
@@ -151,7 +165,7 @@ int ipcchan_netlink_put_port(struct sk_buff *skb, struct ipcchan_port *port)
 	lockdep_assert_held(&port->chan->mutex);
 	if (port->state == IPCCHAN_PORT_ACTIVE)
 		ipcchan_ring_claims(port, &claims);
-	return nla_put_string(skb, IPCCHAN_A_PORT_CHANNEL, port->chan->name) ?:
+	return put_channel(skb, port->chan) ?:
 	       nla_put_u32(skb, IPCCHAN_A_PORT_ID, port->id) ?:
 	       put_slots(skb, port->roles, port->sender_slot,
 			 port->receiver_slot) ?:
@@ -176,7 +190,7 @@ int ipcchan_netlink_put_draining(struct sk_buff *skb,
 	};
 
 	lockdep_assert_held(&chan->mutex);
-	return nla_put_string(skb, IPCCHAN_A_PORT_CHANNEL, chan->name) ?:
+	return put_channel(skb, chan) ?:
 	       nla_put_u32(skb, IPCCHAN_A_PORT_ID, s->port_id) ?:
 	       put_slots(skb, IPCCHAN_SEND, slot, IPCCHAN_NO_SLOT) ?:
 	       nla_put_u32(skb, IPCCHAN_A_PORT_STATUS,

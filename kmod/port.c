@@ -5,10 +5,10 @@
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
+#include "grant.h"
 #include "map.h"
 #include "names.h"
 #include "port.h"
-#include "rights.h"
 #include "sigio.h"
 #include "slot.h"
 #include "stall.h"
@@ -16,7 +16,9 @@
 
 #define DELAY_MOST	(3600ull * NSEC_PER_SEC)
 
-static int check(const struct ipcchan_attach *args, struct ipcchan_why *why)
+/* What of @args is wrong for any channel. -EINVAL. */
+int ipcchan_port_check(const struct ipcchan_attach *args,
+		       struct ipcchan_why *why)
 {
 	if (args->flags & ~IPCCHAN_ATTACH_OWNER)
 		return ipcchan_refuse(why, -EINVAL, "unknown flags");
@@ -30,6 +32,8 @@ static int check(const struct ipcchan_attach *args, struct ipcchan_why *why)
 	    (args->wake_count || args->wake_delay_ns))
 		return ipcchan_refuse(why, -EINVAL,
 				      "wake-up thresholds are for receivers");
+	if (args->reserved)
+		return ipcchan_refuse(why, -EINVAL, "reserved is not zero");
 	if (args->wake_delay_ns > DELAY_MOST)
 		return ipcchan_refuse(why, -EINVAL,
 				      "wake-delay is more than an hour");
@@ -53,12 +57,12 @@ static int check_fits(const struct ipcchan_channel *chan,
 	return 0;
 }
 
-static int check_rights(const struct ipcchan_channel *chan,
+static int check_rights(const struct ipcchan_access *access,
 			const struct ipcchan_attach *args,
 			struct ipcchan_why *why)
 {
 	kuid_t owner = make_kuid(current_user_ns(), args->owner);
-	u32 rights = ipcchan_rights(chan);
+	u32 rights = access->rights;
 
 	if (args->role & IPCCHAN_SEND && !(rights & IPCCHAN_SEND))
 		return ipcchan_refuse(why, -EACCES, "no right to send");
@@ -69,33 +73,44 @@ static int check_rights(const struct ipcchan_channel *chan,
 	if (!uid_valid(owner))
 		return ipcchan_refuse(why, -EINVAL,
 				      "the owner is no user of this user namespace");
-	if (!uid_eq(chan->uid, owner))
+	if (!uid_eq(access->chan->uid, owner))
 		return ipcchan_refuse(why, -EACCES,
 				      "the channel has another owner");
 	return 0;
 }
 
+static int check_grant(const struct ipcchan_access *access,
+		       struct ipcchan_why *why)
+{
+	return access->grant ? ipcchan_grant_check_locked(access->grant, why) : 0;
+}
+
 /* Is it worth taking memory? */
-static int look_for_slots(struct ipcchan_channel *chan, u32 role,
+static int look_for_slots(const struct ipcchan_access *access, u32 role,
 			  struct ipcchan_why *why)
 {
+	struct ipcchan_channel *chan = access->chan;
 	int err;
 
 	ipcchan_port_reap(chan);
 	mutex_lock(&chan->mutex);
-	err = ipcchan_slot_find(chan, role, why);
+	err = check_grant(access, why) ?: ipcchan_slot_find(chan, role, why);
 	mutex_unlock(&chan->mutex);
 	return err;
 }
 
-/* Take the slots: from here on the port is the channel's. */
-static int enlist(struct ipcchan_port *port, struct ipcchan_why *why)
+/*
+ * Take the slots: from here on the port is the channel's. A grant revoked up to
+ * now lets nobody in.
+ */
+static int enlist(struct ipcchan_port *port, const struct ipcchan_access *access,
+		  struct ipcchan_why *why)
 {
 	struct ipcchan_channel *chan = port->chan;
 	int err;
 
 	mutex_lock(&chan->mutex);
-	err = ipcchan_slot_take(port, why);
+	err = check_grant(access, why) ?: ipcchan_slot_take(port, why);
 	if (!err) {
 		port->id = ++chan->last_port_id;
 		list_add_tail(&port->node, &chan->ports);
@@ -187,16 +202,25 @@ static int alloc_extras(struct ipcchan_port *port,
 	return 0;
 }
 
-static struct ipcchan_port *attach(struct ipcchan_channel *chan,
-				   const struct ipcchan_attach *args,
-				   struct address_space *mapping,
-				   struct ipcchan_why *why)
+/*
+ * ipcchan_port_attach() - make a port, NEW
+ * @args:	checked by ipcchan_port_check()
+ * @mapping:	of the file it is for
+ *
+ * Errors as at struct ipcchan_attach. Returns an ERR_PTR().
+ */
+struct ipcchan_port *ipcchan_port_attach(const struct ipcchan_access *access,
+					 const struct ipcchan_attach *args,
+					 struct address_space *mapping,
+					 struct ipcchan_why *why)
 {
+	struct ipcchan_channel *chan = access->chan;
 	struct ipcchan_usage *net = &chan->net->usage;
 	struct ipcchan_port *port;
 	int err;
 
-	err = look_for_slots(chan, args->role, why);
+	err = check_rights(access, args, why) ?: check_fits(chan, args, why) ?:
+	      look_for_slots(access, args->role, why);
 	if (err)
 		return ERR_PTR(err);
 	port = alloc_port(chan, args->role, mapping);
@@ -207,7 +231,7 @@ static struct ipcchan_port *attach(struct ipcchan_channel *chan,
 	if (err)
 		goto destroy;
 	err = alloc_extras(port, args, why) ?: alloc_regions(port, why) ?:
-	      enlist(port, why);
+	      enlist(port, access, why);
 	if (err)
 		goto uncharge;
 	return port;
@@ -217,33 +241,6 @@ uncharge:
 destroy:
 	destroy(port);
 	return ERR_PTR(err);
-}
-
-/*
- * ipcchan_port_attach() - make a port, NEW
- * @mapping:	of the file it is for
- *
- * Errors as at struct ipcchan_attach. Returns an ERR_PTR().
- */
-struct ipcchan_port *ipcchan_port_attach(struct ipcchan_net *in,
-					 const struct ipcchan_attach *args,
-					 struct address_space *mapping,
-					 struct ipcchan_why *why)
-{
-	struct ipcchan_channel *chan;
-	struct ipcchan_port *port;
-	int err;
-
-	err = check(args, why);
-	if (err)
-		return ERR_PTR(err);
-	chan = ipcchan_channel_find(in, args->name, why);
-	if (IS_ERR(chan))
-		return ERR_CAST(chan);
-	err = check_rights(chan, args, why) ?: check_fits(chan, args, why);
-	port = err ? ERR_PTR(err) : attach(chan, args, mapping, why);
-	ipcchan_channel_put(chan);
-	return port;
 }
 
 /* The results of ATTACH. */

@@ -20,6 +20,7 @@
 
 #include "channel.h"
 
+struct ipcchan_access;
 struct ipcchan_sigio;
 struct ipcchan_suspect;
 struct ipcchan_threshold;
@@ -88,7 +89,9 @@ struct ipcchan_port {
 	wait_queue_head_t wq;
 };
 
-struct ipcchan_port *ipcchan_port_attach(struct ipcchan_net *in,
+int ipcchan_port_check(const struct ipcchan_attach *args,
+		       struct ipcchan_why *why);
+struct ipcchan_port *ipcchan_port_attach(const struct ipcchan_access *access,
 					 const struct ipcchan_attach *args,
 					 struct address_space *mapping,
 					 struct ipcchan_why *why);

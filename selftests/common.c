@@ -223,6 +223,47 @@ int call_peer(int fd, uint32_t role, uint32_t slot, struct ipcchan_peer *out)
 	return call(fd, IPCCHAN_IOC_PEER, out);
 }
 
+int handle_open(int fd, const char *name, uint32_t rights)
+{
+	struct ipcchan_handle args = {
+		.size = sizeof(args),
+		.rights = rights,
+		.why = address(why),
+		.why_len = sizeof(why),
+	};
+	int err;
+
+	put_name(args.name, name);
+	err = call(fd, IPCCHAN_IOC_HANDLE, &args);
+	return err ? err : args.fd;
+}
+
+int handle_create(uint32_t slots)
+{
+	struct ipcchan_create args = create_args("");
+	int fd = device_open(), err;
+
+	if (fd < 0)
+		return fd;
+	args.flags = IPCCHAN_CREATE_UNNAMED;
+	args.geometry.senders = slots;
+	args.geometry.receivers = slots;
+	err = call_create(fd, &args);
+	close(fd);
+	return err ? err : args.handle;
+}
+
+int call_revoke(int fd)
+{
+	struct ipcchan_revoke args = {
+		.size = sizeof(args),
+		.why = address(why),
+		.why_len = sizeof(why),
+	};
+
+	return call(fd, IPCCHAN_IOC_REVOKE, &args);
+}
+
 int make_channel(const char *name, uint32_t flags, uint32_t mode)
 {
 	struct ipcchan_create args = create_args(name);

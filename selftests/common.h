@@ -61,6 +61,12 @@ int call_attach(int fd, struct ipcchan_attach *args);
 int call_kick(int fd, uint64_t receivers, uint64_t senders);
 int call_peer(int fd, uint32_t role, uint32_t slot, struct ipcchan_peer *out);
 
+/* Handles: by the name of a channel, or of a handle's own ("" and that file). */
+int handle_open(int fd, const char *name, uint32_t rights);
+/* Of a channel without a name, with all rights; small, if @slots is given. */
+int handle_create(uint32_t slots);
+int call_revoke(int fd);
+
 /* The same with a file opened for it. */
 int make_channel(const char *name, uint32_t flags, uint32_t mode);
 int drop_channel(const char *name);

@@ -26,6 +26,19 @@ int raw_attach(struct raw_port *port, const char *name, uint32_t role)
 	return 0;
 }
 
+int raw_attach_by(struct raw_port *port, int handle, uint32_t role)
+{
+	int err;
+
+	memset(port, 0, sizeof(*port));
+	port->attach = attach_args("", role);
+	err = call_attach(handle, &port->attach);
+	port->fd = err ? -1 : port->attach.fd;
+	if (!err)
+		ipcchan_layout(&port->layout, &port->attach.geometry, sysconf(_SC_PAGESIZE));
+	return err;
+}
+
 static int map_both(struct raw_port *port)
 {
 	const struct ipcchan_attach *a = &port->attach;
@@ -59,6 +72,18 @@ int raw_map(struct raw_port *port)
 int raw_open(struct raw_port *port, const char *name, uint32_t role)
 {
 	int err = raw_attach(port, name, role);
+
+	if (err)
+		return err;
+	err = raw_map(port);
+	if (err)
+		raw_close(port);
+	return err;
+}
+
+int raw_open_by(struct raw_port *port, int handle, uint32_t role)
+{
+	int err = raw_attach_by(port, handle, role);
 
 	if (err)
 		return err;

@@ -26,6 +26,9 @@ struct raw_port {
 	uint64_t room;		/* sender: where in the arena, if it is long, that goes */
 };
 
+/* By a handle; the port is a file of its own. */
+int raw_attach_by(struct raw_port *port, int handle, uint32_t role);
+int raw_open_by(struct raw_port *port, int handle, uint32_t role);
 int raw_attach(struct raw_port *port, const char *name, uint32_t role);
 int raw_map(struct raw_port *port);
 int raw_open(struct raw_port *port, const char *name, uint32_t role);

@@ -24,6 +24,7 @@ FIXTURE(abi) {
 	char fresh[IPCCHAN_NAME_SIZE];	/* not there yet */
 	struct raw_port port;
 	int fd;				/* not a port */
+	int handle;			/* of the one that is there */
 	char *arg;			/* pages of their own */
 };
 
@@ -46,10 +47,13 @@ FIXTURE_VARIANT(abi) {
 #define WHY(name)	.why = offsetof(struct ipcchan_##name, why)
 
 ADD(query, QUERY, );
-ADD(create, CREATE, .flags = IPCCHAN_CREATE_PERSISTENT, RESERVED(create), WHY(create));
+ADD(create, CREATE, .flags = IPCCHAN_CREATE_PERSISTENT | IPCCHAN_CREATE_UNNAMED,
+    .reserved = offsetof(struct ipcchan_create, handle), WHY(create));
 ADD(lookup, LOOKUP, WHY(lookup));
 ADD(delete, DELETE, RESERVED(delete), WHY(delete));
-ADD(attach, ATTACH, .flags = IPCCHAN_ATTACH_OWNER, WHY(attach));
+ADD(attach, ATTACH, .flags = IPCCHAN_ATTACH_OWNER, RESERVED(attach), WHY(attach));
+ADD(handle, HANDLE, RESERVED(handle), WHY(handle));
+ADD(revoke, REVOKE, RESERVED(revoke), WHY(revoke));
 ADD(kick, KICK, .port = true);
 ADD(wait, WAIT, .port = true,
     .flags = IPCCHAN_WAIT_RECEIVE | IPCCHAN_WAIT_SEND | IPCCHAN_WAIT_ROSTER);
@@ -64,13 +68,17 @@ FIXTURE_SETUP(abi)
 	ASSERT_EQ(0, raw_open(&self->port, self->name, IPCCHAN_SEND | IPCCHAN_RECEIVE));
 	self->fd = device_open();
 	ASSERT_GE(self->fd, 0);
+	self->handle = handle_open(self->fd, self->name, IPCCHAN_SEND);
+	ASSERT_GE(self->handle, 0);
 	self->arg = mmap(NULL, ARG_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->arg);
 }
 
 FIXTURE_TEARDOWN(abi)
 {
-	close(self->fd);
+	/* and what calls have given back */
+	for (int fd = self->fd; fd < self->fd + 50; fd++)
+		close(fd);
 	raw_close(&self->port);
 	drop_channel(self->fresh);
 	drop_channel(self->name);
@@ -108,6 +116,12 @@ static int fill(FIXTURE_DATA(abi) *self, const FIXTURE_VARIANT(abi) *variant)
 	case IPCCHAN_IOC_ATTACH:
 		*(struct ipcchan_attach *)self->arg = attach_args(self->name, IPCCHAN_RECEIVE);
 		break;
+	case IPCCHAN_IOC_HANDLE:
+		strcpy(((struct ipcchan_handle *)self->arg)->name, self->name);
+		((struct ipcchan_handle *)self->arg)->rights = IPCCHAN_SEND;
+		break;
+	case IPCCHAN_IOC_REVOKE:
+		return self->handle;
 	case IPCCHAN_IOC_WAIT:
 		((struct ipcchan_wait *)self->arg)->flags = IPCCHAN_WAIT_ROSTER;
 		break;
@@ -235,7 +249,7 @@ TEST_F(abi, results_to_read_only_memory)
 {
 	int fd = fill(self, variant);
 	bool out = variant->number != IPCCHAN_IOC_CREATE && variant->number != IPCCHAN_IOC_DELETE &&
-		   variant->number != IPCCHAN_IOC_KICK;
+		   variant->number != IPCCHAN_IOC_KICK && variant->number != IPCCHAN_IOC_REVOKE;
 	struct accounts before;
 
 	accounts_read(&before);

@@ -17,6 +17,7 @@
 #include "common.h"
 
 #define PAGE	4096u
+#define LAST_NUMBER	0x89u
 
 /* For ever: what a program of today will hand to a kernel of tomorrow. */
 TEST(sizes)
@@ -26,10 +27,12 @@ TEST(sizes)
 	EXPECT_EQ(216, sizeof(struct ipcchan_create));
 	EXPECT_EQ(224, sizeof(struct ipcchan_lookup));
 	EXPECT_EQ(88, sizeof(struct ipcchan_delete));
-	EXPECT_EQ(256, sizeof(struct ipcchan_attach));
+	EXPECT_EQ(264, sizeof(struct ipcchan_attach));
 	EXPECT_EQ(24, sizeof(struct ipcchan_kick));
 	EXPECT_EQ(56, sizeof(struct ipcchan_wait));
 	EXPECT_EQ(48, sizeof(struct ipcchan_peer));
+	EXPECT_EQ(96, sizeof(struct ipcchan_handle));
+	EXPECT_EQ(24, sizeof(struct ipcchan_revoke));
 }
 
 TEST(ring_sizes)
@@ -60,6 +63,8 @@ TEST(numbers)
 	EXPECT_EQ(0xbc85, IPCCHAN_IOC_KICK);
 	EXPECT_EQ(0xbc86, IPCCHAN_IOC_WAIT);
 	EXPECT_EQ(0xbc87, IPCCHAN_IOC_PEER);
+	EXPECT_EQ(0xbc88, IPCCHAN_IOC_HANDLE);
+	EXPECT_EQ(0xbc89, IPCCHAN_IOC_REVOKE);
 }
 
 FIXTURE(device) {
@@ -103,7 +108,7 @@ TEST_F(device, unknown_numbers)
 		ASSERT_EQ(-ENOTTY, call(self->port.fd, n, NULL)) TH_LOG("%u", n);
 	}
 	for (unsigned int n = 0; n < 256; n++) {
-		if (n >= 0x80 && n <= 0x87)
+		if (n >= 0x80 && n <= LAST_NUMBER)
 			continue;
 		ASSERT_EQ(-ENOTTY, call(self->fresh, _IO(IPCCHAN_IOC_MAGIC, n), self->buffer))
 			TH_LOG("%#x", n);
@@ -113,7 +118,7 @@ TEST_F(device, unknown_numbers)
 /* Ours carry neither size nor direction: others' of the same number are not ours. */
 TEST_F(device, numbers_with_sizes)
 {
-	for (unsigned int n = 0x80; n <= 0x87; n++) {
+	for (unsigned int n = 0x80; n <= LAST_NUMBER; n++) {
 		EXPECT_EQ(-ENOTTY, call(self->fresh, _IOR(IPCCHAN_IOC_MAGIC, n, int), NULL));
 		EXPECT_EQ(-ENOTTY, call(self->fresh, _IOW(IPCCHAN_IOC_MAGIC, n, int), NULL));
 		EXPECT_EQ(-ENOTTY, call(self->fresh, _IOWR(IPCCHAN_IOC_MAGIC, n, long), NULL));
@@ -128,8 +133,8 @@ TEST_F(device, query)
 	EXPECT_EQ(0, call(self->fresh, IPCCHAN_IOC_QUERY, &query));
 	EXPECT_EQ(sizeof(query), query.size);
 	EXPECT_EQ(0, query.flags);
-	EXPECT_EQ(0x3f | IPCCHAN_FEATURE_SIGNAL, query.features);
-	EXPECT_EQ(IPCCHAN_CREATE_PERSISTENT, query.create_flags);
+	EXPECT_EQ(0x7f | IPCCHAN_FEATURE_SIGNAL, query.features);
+	EXPECT_EQ(IPCCHAN_CREATE_PERSISTENT | IPCCHAN_CREATE_UNNAMED, query.create_flags);
 	EXPECT_EQ(IPCCHAN_ATTACH_OWNER, query.attach_flags);
 	EXPECT_EQ(7 | IPCCHAN_WAIT_ARM, query.wait_flags);
 	EXPECT_EQ(sysconf(_SC_PAGESIZE), query.page_size);

@@ -28,7 +28,7 @@ struct fault {
 	sizeof(((struct ipcchan_##name *)0)->field), value_, err_, words_ }
 
 static const struct fault create_faults[] = {
-	FAULT(create, flags, 2, -EINVAL, "unknown flags"),
+	FAULT(create, flags, 4, -EINVAL, "unknown flags"),
 	FAULT(create, type, 0, -EINVAL, "unknown type of channel"),
 	FAULT(create, type, 4, -EINVAL, "unknown type of channel"),
 	FAULT(create, type, UINT32_MAX, -EINVAL, "unknown type of channel"),
@@ -38,7 +38,8 @@ static const struct fault create_faults[] = {
 	FAULT(create, mode, 0700, -EINVAL, "mode has bits other than r (4) and w (2)"),
 	FAULT(create, mode, 01600, -EINVAL, "mode has bits other than r (4) and w (2)"),
 	FAULT(create, mode, 1u << 31, -EINVAL, "mode has bits other than r (4) and w (2)"),
-	FAULT(create, reserved, 1, -EINVAL, "reserved is not zero"),
+	FAULT(create, handle, 1, -EINVAL, "reserved is not zero"),
+	FAULT(create, flags, IPCCHAN_CREATE_UNNAMED, -EINVAL, "an unnamed channel has no name"),
 	FAULT(create, type, IPCCHAN_TYPE_QUEUE, -EOPNOTSUPP,
 	      "only channels of type topic are supported yet"),
 	FAULT(create, type, IPCCHAN_TYPE_SERVICE, -EOPNOTSUPP,
@@ -78,6 +79,7 @@ static const struct fault attach_faults[] = {
 	FAULT(attach, role, IPCCHAN_ADMIN, -EINVAL, "a role is to send, to receive, or both"),
 	FAULT(attach, role, 7, -EINVAL, "a role is to send, to receive, or both"),
 	FAULT(attach, role, 1u << 31 | 1, -EINVAL, "a role is to send, to receive, or both"),
+	FAULT(attach, reserved, 1, -EINVAL, "reserved is not zero"),
 	FAULT(attach, owner, 1, -EINVAL, "an owner is given but not asked for"),
 	FAULT(attach, wake_count, IPCCHAN_DEFAULT_DEPTH + 1, -EINVAL,
 	      "wake-count is more than the depth"),
@@ -103,6 +105,25 @@ static const struct fault delete_faults[] = {
 	FAULT(delete, reserved, 1, -EINVAL, "reserved is not zero"),
 	FAULT(delete, name[0], 0, -EINVAL, "a name is 1 to 63 letters, digits and ._:/-"),
 	FAULT(delete, name[0], 'Q', -ENOENT, "there is no channel of that name"),
+};
+
+static const struct fault handle_faults[] = {
+	FAULT(handle, flags, 1, -EINVAL, "unknown flags"),
+	FAULT(handle, reserved, 1, -EINVAL, "reserved is not zero"),
+	FAULT(handle, rights, 0, -EINVAL,
+	      "rights are to send, to receive, to administer; at least one"),
+	FAULT(handle, rights, 8, -EINVAL,
+	      "rights are to send, to receive, to administer; at least one"),
+	FAULT(handle, rights, 1u << 31 | 1, -EINVAL,
+	      "rights are to send, to receive, to administer; at least one"),
+	FAULT(handle, name[0], 0, -EINVAL, "a name is 1 to 63 letters, digits and ._:/-"),
+	FAULT(handle, name[0], 'Q', -ENOENT, "there is no channel of that name"),
+};
+
+static const struct fault revoke_faults[] = {
+	FAULT(revoke, flags, 1, -EINVAL, "unknown flags"),
+	FAULT(revoke, reserved, 1, -EINVAL, "reserved is not zero"),
+	FAULT(revoke, why_len, WHY_SIZE, -EINVAL, "the file is no handle"),
 };
 
 /* Calls on ports have no words. */
@@ -282,6 +303,28 @@ TEST_F(errors, delete)
 	strcpy(good.name, self->name);
 	TRY(self->fd, DELETE, good, delete_faults);
 	EXPECT_TRUE(channel_exists(self->name));
+}
+
+TEST_F(errors, handle)
+{
+	struct ipcchan_handle good = {
+		.size = sizeof(good), .why = (uintptr_t)why, .why_len = sizeof(why),
+		.rights = IPCCHAN_SEND,
+	};
+
+	strcpy(good.name, self->name);
+	TRY(self->fd, HANDLE, good, handle_faults);
+}
+
+/* All of it is right, but for the file. */
+TEST_F(errors, revoke)
+{
+	struct ipcchan_revoke good = {
+		.size = sizeof(good), .why = (uintptr_t)why, .why_len = sizeof(why),
+	};
+
+	TRY(self->fd, REVOKE, good, revoke_faults);
+	TRY(self->port.fd, REVOKE, good, revoke_faults);
 }
 
 TEST_F(errors, long_names)

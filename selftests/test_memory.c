@@ -225,6 +225,59 @@ TEST_F_TIMEOUT(memory, attach, 200)
 	EXPECT_TRUE(said(self, "not enough memory for the region"));
 }
 
+/* Handles, and what they lead to, are held by the file of the port. */
+static int make_handle(FIXTURE_DATA(memory) *self)
+{
+	int handle = handle_open(self->fd, self->name, IPCCHAN_SEND);
+
+	if (handle < 0)
+		return handle;
+	self->port.fd = handle;
+	return 0;
+}
+
+TEST_F_TIMEOUT(memory, handle, 200)
+{
+	sweep(_metadata, self, open_device, make_handle, false);
+	EXPECT_TRUE(said(self, "not enough memory for the handle"));
+}
+
+static int create_unnamed(FIXTURE_DATA(memory) *self)
+{
+	struct ipcchan_create args = create_args("");
+	int err;
+
+	args.flags = IPCCHAN_CREATE_UNNAMED;
+	err = call_create(self->fd, &args);
+	if (!err)
+		self->port.fd = args.handle;
+	return err;
+}
+
+TEST_F_TIMEOUT(memory, create_unnamed, 200)
+{
+	sweep(_metadata, self, open_device, create_unnamed, false);
+	EXPECT_TRUE(said(self, "not enough memory for the channel"));
+	EXPECT_TRUE(said(self, "not enough memory for the handle"));
+}
+
+static int open_handle(FIXTURE_DATA(memory) *self)
+{
+	self->fd = handle_open(self->home, self->name, IPCCHAN_SEND | IPCCHAN_RECEIVE);
+	return self->fd < 0 ? self->fd : 0;
+}
+
+static int attach_by_handle(FIXTURE_DATA(memory) *self)
+{
+	return raw_attach_by(&self->port, self->fd, IPCCHAN_SEND | IPCCHAN_RECEIVE);
+}
+
+TEST_F_TIMEOUT(memory, attach_by_handle, 200)
+{
+	sweep(_metadata, self, open_handle, attach_by_handle, false);
+	EXPECT_TRUE(said(self, "not enough memory for the port"));
+}
+
 static int open_and_attach(FIXTURE_DATA(memory) *self)
 {
 	return raw_attach(&self->port, self->name, IPCCHAN_SEND | IPCCHAN_RECEIVE);

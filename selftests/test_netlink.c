@@ -188,7 +188,7 @@ static const struct fault faults[] = {
 	U32(TYPE, 0, -ERANGE, NULL),
 	U32(TYPE, 4, -ERANGE, NULL),
 	U32(OVERFLOW, 2, -ERANGE, NULL),
-	U32(FLAGS, 2, -EINVAL, NULL),
+	U32(FLAGS, 4, -EINVAL, NULL),
 	U32(FLAGS, 1u << 31 | 1, -EINVAL, NULL),
 	{ IPCCHAN_A_CHANNEL_PAD, 0, 0, -EINVAL, NULL },
 	U32(ID, 1, -EINVAL, NULL),
@@ -213,6 +213,8 @@ static const struct fault faults[] = {
 	    "only channels of type topic are supported yet"),
 	U32(TYPE, IPCCHAN_TYPE_SERVICE, -EOPNOTSUPP,
 	    "only channels of type topic are supported yet"),
+	U32(FLAGS, IPCCHAN_CREATE_UNNAMED, -EINVAL,
+	    "an unnamed channel is made with its handle, not here"),
 	U32(HISTORY, 65536, -EINVAL, "history is more than 65535"),
 	U64(STALL_NS, 999999, -EINVAL, "stall is not from a millisecond to an hour"),
 	{ IPCCHAN_A_CHANNEL_LABEL, 2, '\n', -EINVAL, "a label is printable ASCII" },
@@ -345,9 +347,7 @@ TEST_F(netlink, strict_policies)
 {
 	static const struct { uint8_t command; uint16_t type; } strangers[] = {
 		{ IPCCHAN_CMD_CHANNEL_GET, IPCCHAN_A_CHANNEL_PAD },
-		{ IPCCHAN_CMD_CHANNEL_GET, IPCCHAN_A_CHANNEL_ID },
 		{ IPCCHAN_CMD_CHANNEL_GET, IPCCHAN_A_CHANNEL_TYPE },
-		{ IPCCHAN_CMD_CHANNEL_DEL, IPCCHAN_A_CHANNEL_ID },
 		{ IPCCHAN_CMD_CHANNEL_DEL, IPCCHAN_A_CHANNEL_RIGHTS },
 		{ IPCCHAN_CMD_PORT_GET, IPCCHAN_A_PORT_ROLES },
 		{ IPCCHAN_CMD_PORT_GET, IPCCHAN_A_PORT_CLAIMS },

@@ -120,6 +120,30 @@ TEST_F_TIMEOUT(unload, refused_while_a_file_is_open, LIMIT)
 	expect_reload(_metadata, self->name);
 }
 
+TEST_F_TIMEOUT(unload, refused_while_a_handle_is_open, LIMIT)
+{
+	int handle = handle_create(2), device, pair[2];
+	struct raw_port p;
+
+	ASSERT_GE(handle, 0);
+	EXPECT_EQ(unload(), -EWOULDBLOCK);
+	ASSERT_EQ(raw_open_by(&p, handle, BOTH), 0);
+	EXPECT_EQ(call_revoke(handle), 0);
+	close(handle);
+	EXPECT_EQ(unload(), -EWOULDBLOCK);
+	leave(&p);
+	device = device_open();
+	handle = handle_open(device, self->name, IPCCHAN_SEND);
+	close(device);
+	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	ASSERT_EQ(send_file(pair[0], handle), 0);
+	close(handle);
+	EXPECT_EQ(unload(), -EWOULDBLOCK);
+	close(pair[0]);
+	close(pair[1]);
+	expect_reload(_metadata, self->name);
+}
+
 TEST_F_TIMEOUT(unload, refused_while_something_is_mapped, LIMIT)
 {
 	struct raw_port p;

@@ -63,9 +63,33 @@ static void release(struct sim_file *file)
 	if (file->f.port)
 		sim_release_slots(file->f.port);
 	ipcchan_port_free(file->f.port);
+	ipcchan_grant_free(file->f.grant);
 	mmdrop(file->owner);
 	*place_of(file->fd) = NULL;
 	sim_free(file);
+}
+
+/* As kmod/file.c; of a file being made nobody else knows. */
+int ipcchan_file_make(struct ipcchan_net *in, struct ipcchan_making *making)
+{
+	struct sim_file *file = sim_file_open();
+
+	(void)in;
+	if (!file)
+		return -EMFILE;
+	file->f.made = true;
+	*making = (struct ipcchan_making){ &file->f, &file->file, file->fd };
+	return 0;
+}
+
+void ipcchan_file_install(struct ipcchan_making *making)
+{
+	(void)making;
+}
+
+void ipcchan_file_drop(struct ipcchan_making *making)
+{
+	release(container_of(making->f, struct sim_file, f));
 }
 
 /* A file that was closed lives as long as something of it is mapped. */

@@ -160,6 +160,17 @@ static inline void list_del_init(struct list_head *entry)
 	INIT_LIST_HEAD(entry);
 }
 
+static inline void list_splice_init(struct list_head *from, struct list_head *list)
+{
+	if (list_empty(from))
+		return;
+	from->prev->next = list->next;
+	list->next->prev = from->prev;
+	from->next->prev = list;
+	list->next = from->next;
+	INIT_LIST_HEAD(from);
+}
+
 #define list_for_each_entry(p, list, m) \
 	for (p = list_entry((list)->next, typeof(*p), m); &p->m != (list); \
 	     p = list_entry(p->m.next, typeof(*p), m))

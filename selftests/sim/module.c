@@ -32,6 +32,8 @@ static struct ipcchan_channel *find(struct ipcchan_net *in, const char *name)
 {
 	struct ipcchan_channel *chan = channel_at(in->names[0].first);
 
+	if (!name[0])
+		return NULL;
 	while (chan && strcmp(chan->name, name))
 		chan = channel_at(chan->node.next);
 	return chan;

@@ -9,6 +9,12 @@
  * once, a port: an attachment to one channel. A port is used by the address
  * space that attached it and by no other.
  *
+ * A handle is a file that refers to one channel and carries a mask of rights.
+ * Who has it, by whatever way, may use it, from any namespace and without a
+ * /dev: ATTACH, LOOKUP, DELETE and HANDLE on it, with an empty name, are about
+ * its channel, and its rights are all that counts. Handles, and ports attached
+ * by one, reach no channel by name. Documentation/handles.md tells more.
+ *
  * Every argument is a struct that begins with its own size. A shorter struct
  * (of an older program) is filled up with zeros; a longer one (of a newer
  * program) is accepted when what the kernel does not know is zero, else E2BIG.
@@ -99,6 +105,8 @@ struct ipcchan_geometry {
 
 /* The channel stays when its last port has detached. */
 #define IPCCHAN_CREATE_PERSISTENT	(1u << 0)
+/* It has no name, and is reached by handles only. */
+#define IPCCHAN_CREATE_UNNAMED		(1u << 1)
 
 /**
  * struct ipcchan_create - IPCCHAN_IOC_CREATE: make a channel
@@ -115,8 +123,10 @@ struct ipcchan_geometry {
  *		a sender waits for it; 0 never, else 1 ms to an hour
  * @why:	buffer for the reason of a refusal
  * @why_len:	its bytes
- * @reserved:	0
- * @name:	letters, digits and ._:/- ; 1 to 63 bytes and a NUL
+ * @handle:	in: 0; out, with IPCCHAN_CREATE_UNNAMED only: a handle with all
+ *		rights, O_CLOEXEC
+ * @name:	letters, digits and ._:/- ; 1 to 63 bytes and a NUL; empty with
+ *		IPCCHAN_CREATE_UNNAMED
  * @label:	type of what is in the messages, for ATTACH to compare: up to 63
  *		printable ASCII characters and a NUL; empty: none
  *
@@ -126,12 +136,16 @@ struct ipcchan_geometry {
  * drop-oldest the arena must be at least (2H + 1) x max_message, this rounded
  * up to 64 bytes, H = receivers x holds + @history; with block, H = @history.
  *
- * An ephemeral channel goes when its last port has detached, and not before
- * it had a first. Names beginning with u<uid>/ are for that user to create,
- * names beginning with sys/ for CAP_NET_ADMIN.
+ * An ephemeral channel goes when its last port has detached and its last handle
+ * is closed or revoked, and not before it had a first of either. The rights to an
+ * unnamed one are those of its handles; @mode counts for nothing there, and the
+ * owner administers it by its number, through netlink. Names beginning with
+ * u<uid>/ are for that user to create, names beginning with sys/ for
+ * CAP_NET_ADMIN.
  *
  * EINVAL a field is wrong; EEXIST the name is taken; EPERM the name, the owner
- * or the group is not the caller's to give; EDQUOT a limit on channels;
+ * or the group is not the caller's to give; EACCES the file was made by the
+ * module; EDQUOT a limit on channels; EMFILE, ENFILE no file for the handle;
  * EOPNOTSUPP; ENOMEM.
  */
 struct ipcchan_create {
@@ -147,7 +161,7 @@ struct ipcchan_create {
 	__u64	stall_ns;
 	__u64	why;
 	__u32	why_len;
-	__u32	reserved;
+	__s32	handle;
 	char	name[IPCCHAN_NAME_SIZE];
 	char	label[IPCCHAN_LABEL_SIZE];
 };
@@ -158,8 +172,9 @@ struct ipcchan_create {
  * @flags:	in: 0; out: IPCCHAN_CREATE_*
  * @why:	buffer for the reason of a refusal
  * @why_len:	its bytes
- * @rights:	out: what the caller may do, IPCCHAN_SEND | RECEIVE | ADMIN
- * @name:	in: which
+ * @rights:	out: what the caller may do, IPCCHAN_SEND | RECEIVE | ADMIN; a
+ *		handle's, on a handle
+ * @name:	in: which; empty on a handle
  * @type:	out
  * @overflow:	out
  * @geometry:	out
@@ -172,7 +187,8 @@ struct ipcchan_create {
  * @stall_ns:	out
  * @label:	out
  *
- * ENOENT no such channel; EACCES the caller has no right to it; EINVAL.
+ * ENOENT no such channel; EACCES the caller has no right to it, or a file made
+ * by the module is given a name; EKEYREVOKED, ESHUTDOWN as for ATTACH; EINVAL.
  */
 struct ipcchan_lookup {
 	__u32	size;
@@ -201,11 +217,12 @@ struct ipcchan_lookup {
  * @why:	buffer for the reason of a refusal
  * @why_len:	its bytes
  * @reserved:	0
- * @name:	which
+ * @name:	which; empty on a handle
  *
  * Its ports are told (ESHUTDOWN, EPOLLERR) and keep only their own pages.
  *
- * ENOENT; EPERM neither owner nor CAP_NET_ADMIN; EINVAL.
+ * ENOENT; EPERM neither owner nor CAP_NET_ADMIN, or the handle does not carry
+ * IPCCHAN_ADMIN; EACCES, EKEYREVOKED, ESHUTDOWN as for LOOKUP; EINVAL.
  */
 struct ipcchan_delete {
 	__u32	size;
@@ -220,7 +237,8 @@ struct ipcchan_delete {
 #define IPCCHAN_ATTACH_OWNER	(1u << 0)
 
 /**
- * struct ipcchan_attach - IPCCHAN_IOC_ATTACH: make this file a port
+ * struct ipcchan_attach - IPCCHAN_IOC_ATTACH: make this file a port, or a port of
+ * this handle's channel
  * @size:	of this struct
  * @flags:	IPCCHAN_ATTACH_*
  * @role:	IPCCHAN_SEND, IPCCHAN_RECEIVE or both
@@ -231,7 +249,7 @@ struct ipcchan_delete {
  *		together; 1: any message; 0: any, or only @wake_delay_ns; at most
  *		the depth
  * @wake_delay_ns: or so long after the first came, up to an hour; 0: never
- * @name:	which channel
+ * @name:	which channel; empty on a handle
  * @label:	the channel must carry this label; empty: any
  * @geometry:	out
  * @type:	out
@@ -244,6 +262,12 @@ struct ipcchan_delete {
  * @own_size:	out: its bytes; it is mapped whole, once
  * @window_offset: out: offset to give mmap() for the window on the others
  * @window_size: out: its bytes; it is mapped whole, once, read-only
+ * @fd:		out: on a handle: a new file, O_CLOEXEC, which is the port; the handle
+ *		stays as it is. -1: this file has become the port
+ * @reserved:	0
+ *
+ * The port is the caller's in all respects (identity, memory, limits), also when
+ * it has the handle from somebody else.
  *
  * The memory of the port is allocated here and charged to the caller. The port
  * takes part (is on the roster, gets messages) from the moment its own region
@@ -259,8 +283,10 @@ struct ipcchan_delete {
  *
  * The file must be open for reading and writing (EBADF).
  *
- * ENOENT; EACCES no right to a role, or another owner; EPROTOTYPE another
- * label; EINVAL; EISCONN the
+ * ENOENT; EACCES no right to a role, or another owner, or a file made by the
+ * module is given a name; EPROTOTYPE another label; EINVAL; EKEYREVOKED the
+ * handle, or one it came from, was revoked; ESHUTDOWN the handle's channel was
+ * deleted; EMFILE, ENFILE no file for a handle's port; EISCONN the
  * file is a port already; EUSERS all slots of the role are taken; EOVERFLOW
  * the free slots have used up their sequence numbers; EDQUOT a limit on ports
  * or bytes; ENOMEM; EINTR killed while memory was taken; EOPNOTSUPP.
@@ -287,6 +313,63 @@ struct ipcchan_attach {
 	__u64	own_size;
 	__u64	window_offset;
 	__u64	window_size;
+	__s32	fd;
+	__u32	reserved;
+};
+
+/**
+ * struct ipcchan_handle - IPCCHAN_IOC_HANDLE: make a handle
+ * @size:	of this struct
+ * @flags:	0
+ * @why:	buffer for the reason of a refusal
+ * @why_len:	its bytes
+ * @rights:	what it carries: IPCCHAN_SEND | RECEIVE | ADMIN, at least one, of
+ *		those the caller has to the channel now, or the handle carries
+ * @name:	of which channel; empty on a handle: of the same, narrower or as
+ *		wide, and below it
+ * @fd:		out: the handle, O_CLOEXEC
+ * @reserved:	0
+ *
+ * A handle has only calls: to map it, to poll it, and calls for ports get
+ * ENOTCONN (EPOLLERR).
+ *
+ * ENOENT; EACCES a right the caller, or the handle, does not have, or a file made
+ * by the module is given a name; EINVAL; EKEYREVOKED, ESHUTDOWN as for ATTACH;
+ * EMFILE, ENFILE, ENOMEM.
+ */
+struct ipcchan_handle {
+	__u32	size;
+	__u32	flags;
+	__u64	why;
+	__u32	why_len;
+	__u32	rights;
+	char	name[IPCCHAN_NAME_SIZE];
+	__s32	fd;
+	__u32	reserved;
+};
+
+/**
+ * struct ipcchan_revoke - IPCCHAN_IOC_REVOKE: end the use of a handle
+ * @size:	of this struct
+ * @flags:	0
+ * @why:	buffer for the reason of a refusal
+ * @why_len:	its bytes
+ * @reserved:	0
+ *
+ * This handle and all that were made from it, and from those, whoever has the
+ * files: every call on them but QUERY and REVOKE gets EKEYREVOKED, and they no
+ * longer keep the channel. When REVOKE has returned no port is attached and no
+ * handle made by them any more, even by a call that had begun before. Ports that
+ * were attached stay attached. To revoke again does nothing.
+ *
+ * EINVAL; also: the file is no handle.
+ */
+struct ipcchan_revoke {
+	__u32	size;
+	__u32	flags;
+	__u64	why;
+	__u32	why_len;
+	__u32	reserved;
 };
 
 /**
@@ -423,6 +506,7 @@ struct ipcchan_peer {
 #define IPCCHAN_FEATURE_STALL		(1ull << 3)
 #define IPCCHAN_FEATURE_LABEL		(1ull << 4)
 #define IPCCHAN_FEATURE_THRESHOLD	(1ull << 5)
+#define IPCCHAN_FEATURE_HANDLE		(1ull << 6)	/* and unnamed channels */
 #define IPCCHAN_FEATURE_SIGNAL		(1ull << 10)
 
 /**
@@ -455,5 +539,7 @@ struct ipcchan_query {
 #define IPCCHAN_IOC_KICK	_IO(IPCCHAN_IOC_MAGIC, 0x85)
 #define IPCCHAN_IOC_WAIT	_IO(IPCCHAN_IOC_MAGIC, 0x86)
 #define IPCCHAN_IOC_PEER	_IO(IPCCHAN_IOC_MAGIC, 0x87)
+#define IPCCHAN_IOC_HANDLE	_IO(IPCCHAN_IOC_MAGIC, 0x88)
+#define IPCCHAN_IOC_REVOKE	_IO(IPCCHAN_IOC_MAGIC, 0x89)
 
 #endif /* _UAPI_LINUX_IPCCHAN_H */
