@@ -71,6 +71,7 @@ SIZE(stats, 96);
 /* Where the kernel's numbers are handed on. */
 _Static_assert(IPCCHAN_ROLE_SEND == IPCCHAN_SEND, "roles");
 _Static_assert(IPCCHAN_ROLE_RECEIVE == IPCCHAN_RECEIVE, "roles");
+_Static_assert(IPCCHAN_RIGHT_ADMIN == IPCCHAN_ADMIN, "rights");
 _Static_assert(IPCCHAN_SAME == IPCCHAN_ID_SELF, "ids");
 _Static_assert(IPCCHAN_BLOCK == IPCCHAN_OVERFLOW_BLOCK, "policies");
 _Static_assert(IPCCHAN_DROP_OLDEST == IPCCHAN_OVERFLOW_DROP_OLDEST, "policies");

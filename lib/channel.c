@@ -106,6 +106,7 @@ int ipcchan_take_label(char to[IPCCHAN_LABEL_SIZE], const char *label,
 	return 0;
 }
 
+/* @name NULL: an unnamed channel, of which it returns a handle. */
 int ipcchan_request_create(int fd, const char *name, const struct ipcchan_options *o,
 			   struct ipcchan_error *error)
 {
@@ -128,15 +129,19 @@ int ipcchan_request_create(int fd, const char *name, const struct ipcchan_option
 		.history = o->history,
 		.stall_ns = o->stall_ns,
 	};
-	int rc = ipcchan_take_name(create.name, name, error);
+	int rc = ipcchan_take_label(create.label, o->label, error);
 
-	if (!rc)
-		rc = ipcchan_take_label(create.label, o->label, error);
+	if (name && !rc)
+		rc = ipcchan_take_name(create.name, name, error);
 	if (rc)
 		return rc;
+	if (!name)
+		create.flags |= IPCCHAN_CREATE_UNNAMED;
 	create.why = ipcchan_why(error, &create.why_len);
 	rc = ipcchan_device_call(fd, IPCCHAN_IOC_CREATE, &create);
-	return rc ? ipcchan_fail_call(error, rc, "cannot create the channel") : 0;
+	if (rc)
+		return ipcchan_fail_call(error, rc, "cannot create the channel");
+	return name ? 0 : create.handle;
 }
 
 int ipcchan_create(const char *name, const struct ipcchan_options *options,
@@ -151,7 +156,7 @@ int ipcchan_create(const char *name, const struct ipcchan_options *options,
 	fd = ipcchan_open_device(error);
 	if (fd < 0)
 		return fd;
-	rc = ipcchan_request_create(fd, name, &o, error);
+	rc = ipcchan_request_create(fd, name ? name : "", &o, error);
 	ipcchan_device_close(fd);
 	return rc;
 }
@@ -203,21 +208,28 @@ static void describe(struct ipcchan_info *info, const struct ipcchan_lookup *loo
 	memcpy(info->label, lookup->label, sizeof(info->label));
 }
 
+/* What a LOOKUP has found, in the size the program knows. */
+int ipcchan_give_info(struct ipcchan_info *info, const struct ipcchan_lookup *lookup,
+		      struct ipcchan_error *error)
+{
+	struct ipcchan_info found;
+	int rc;
+
+	describe(&found, lookup);
+	rc = ipcchan_give_struct(info, MIN_INFO, &found, sizeof(found));
+	return rc ? ipcchan_fail(error, rc, "info: its size is not set") : 0;
+}
+
 int ipcchan_lookup(const char *name, struct ipcchan_info *info, struct ipcchan_error *error)
 {
 	struct ipcchan_lookup lookup = { .size = sizeof(lookup) };
-	struct ipcchan_info found;
 	int rc = ipcchan_take_name(lookup.name, name, error);
 
 	if (rc)
 		return rc;
 	lookup.why = ipcchan_why(error, &lookup.why_len);
 	rc = call_once(IPCCHAN_IOC_LOOKUP, &lookup, error, "cannot look the channel up");
-	if (rc)
-		return rc;
-	describe(&found, &lookup);
-	rc = ipcchan_give_struct(info, MIN_INFO, &found, sizeof(found));
-	return rc ? ipcchan_fail(error, rc, "info: its size is not set") : 0;
+	return rc ? rc : ipcchan_give_info(info, &lookup, error);
 }
 
 int ipcchan_port_info(const struct ipcchan_port *port, struct ipcchan_info *info)

@@ -22,6 +22,7 @@ static const struct {
 	{ EINTR,	"interrupted by a signal" },
 	{ EINVAL,	"invalid argument" },
 	{ EISCONN,	"the file is a port already" },
+	{ EKEYREVOKED,	"the handle was revoked" },
 	{ EMFILE,	"too many open files in this process" },
 	{ EMSGSIZE,	"the message is too long" },
 	{ ENFILE,	"too many open files in the system" },

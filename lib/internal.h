@@ -4,6 +4,7 @@
  *
  *   port.c      opening and closing; guards against fork
  *   channel.c   creating, deleting, asking about channels
+ *   handle.c    handles, and channels without a name
  *   loan.c      room for a message, lent to the caller    sending thread
  *   publish.c   making messages visible, waking           sending thread
  *   send.c      the sending calls                          sending thread
@@ -308,6 +309,8 @@ int ipcchan_take_name(char to[IPCCHAN_NAME_SIZE], const char *name,
 		      struct ipcchan_error *error);
 int ipcchan_take_label(char to[IPCCHAN_LABEL_SIZE], const char *label,
 		       struct ipcchan_error *error);
+int ipcchan_give_info(struct ipcchan_info *info, const struct ipcchan_lookup *lookup,
+		      struct ipcchan_error *error);
 int ipcchan_request_create(int fd, const char *name, const struct ipcchan_options *options,
 			   struct ipcchan_error *error);
 int ipcchan_give_struct(void *to, size_t minimum, const void *from, size_t known);

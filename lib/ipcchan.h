@@ -40,6 +40,8 @@ struct ipcchan_port;
 /* Roles (the values of <linux/ipcchan.h>). */
 #define IPCCHAN_ROLE_SEND	1u
 #define IPCCHAN_ROLE_RECEIVE	2u
+/* A right only, for handles: to delete the channel. */
+#define IPCCHAN_RIGHT_ADMIN	4u
 
 /* Time-outs are in nanoseconds from now. */
 #define IPCCHAN_NO_WAIT		INT64_C(0)
@@ -157,6 +159,62 @@ IPCCHAN_API int ipcchan_lookup(const char *name, struct ipcchan_info *info,
 IPCCHAN_API int ipcchan_open(struct ipcchan_port **port, const char *name, uint32_t roles,
 			     const struct ipcchan_options *options,
 			     struct ipcchan_error *error);
+
+/*
+ * Handles. A handle is a descriptor of a file that refers to one channel and carries
+ * rights: IPCCHAN_ROLE_SEND, IPCCHAN_ROLE_RECEIVE, IPCCHAN_RIGHT_ADMIN. Whoever has it,
+ * over an AF_UNIX socket or by fork(), may use it, in whatever namespaces, without
+ * /dev/ipcchan and without a right to the channel's name. It is closed with close(2),
+ * and by exec(). All these calls may be made by any thread.
+ *
+ * A channel without a name is reached by handles only, and ends with the last of its
+ * ports and handles. An ephemeral channel with a name is kept by them too.
+ */
+
+/**
+ * ipcchan_handle_create() - create a channel without a name
+ * @options:	as ipcchan_create(); mode, owner and group do not say who may use it, and
+ *		IPCCHAN_OPEN_PERSISTENT is refused
+ *
+ * Returns a handle with all rights.
+ */
+IPCCHAN_API int ipcchan_handle_create(const struct ipcchan_options *options,
+				      struct ipcchan_error *error);
+/**
+ * ipcchan_handle_open() - a handle of a channel by its name
+ *
+ * -EACCES the caller lacks one of @rights himself. Returns the handle.
+ */
+IPCCHAN_API int ipcchan_handle_open(const char *name, uint32_t rights,
+				    struct ipcchan_error *error);
+/**
+ * ipcchan_handle_narrow() - another handle from one, with some of its rights
+ *
+ * -EACCES it lacks one of @rights; -EKEYREVOKED; -ESHUTDOWN the channel was deleted.
+ * Returns the new one, which lives by itself, but is revoked with @handle.
+ */
+IPCCHAN_API int ipcchan_handle_narrow(int handle, uint32_t rights,
+				      struct ipcchan_error *error);
+/**
+ * ipcchan_handle_revoke() - end the use of a handle, and of all that came from it
+ *
+ * Whoever has them: -EKEYREVOKED from now on. Ports they were used for stay attached.
+ */
+IPCCHAN_API int ipcchan_handle_revoke(int handle, struct ipcchan_error *error);
+/** ipcchan_handle_delete() - delete the channel; -EPERM without IPCCHAN_RIGHT_ADMIN */
+IPCCHAN_API int ipcchan_handle_delete(int handle, struct ipcchan_error *error);
+/** ipcchan_handle_info() - what the channel is, and in roles which rights the handle carries */
+IPCCHAN_API int ipcchan_handle_info(int handle, struct ipcchan_info *info,
+				    struct ipcchan_error *error);
+/**
+ * ipcchan_open_handle() - attach to a handle's channel
+ *
+ * As ipcchan_open(); of @options those about creating are ignored. The port is the
+ * caller's own: the handle may be closed, or revoked, afterwards.
+ */
+IPCCHAN_API int ipcchan_open_handle(struct ipcchan_port **port, int handle, uint32_t roles,
+				    const struct ipcchan_options *options,
+				    struct ipcchan_error *error);
 
 /** ipcchan_port_close() - detach and free; takes NULL. Published messages stay readable. */
 IPCCHAN_API void ipcchan_port_close(struct ipcchan_port *port);

@@ -156,29 +156,65 @@ static int establish(struct ipcchan_port *port, const struct ipcchan_attach *a,
 	return 0;
 }
 
-static int open_port(struct ipcchan_port *port, const char *name,
-		     const struct ipcchan_options *o, struct ipcchan_error *error)
+static int request_attach(const struct ipcchan_port *port, const struct ipcchan_options *o,
+			  struct ipcchan_attach *a, struct ipcchan_error *error)
 {
-	struct ipcchan_attach a = {
-		.size = sizeof(a),
-		.role = port->roles,
-		.wake_count = port->roles & IPCCHAN_RECEIVE ? o->wake_count : 0,
-		.wake_delay_ns = port->roles & IPCCHAN_RECEIVE ? o->wake_delay_ns : 0,
-	};
-	int rc = ipcchan_take_name(a.name, name, error);
+	bool receives = port->roles & IPCCHAN_RECEIVE;
 
-	if (!rc)
-		rc = ipcchan_take_label(a.label, o->label, error);
+	*a = (struct ipcchan_attach){
+		.size = sizeof(*a),
+		.role = port->roles,
+		.wake_count = receives ? o->wake_count : 0,
+		.wake_delay_ns = receives ? o->wake_delay_ns : 0,
+	};
+	if (o->flags & IPCCHAN_OPEN_OWNER) {
+		a->flags = IPCCHAN_ATTACH_OWNER;
+		a->owner = o->owner;
+	}
+	return ipcchan_take_label(a->label, o->label, error);
+}
+
+static int attach_by_name(struct ipcchan_port *port, const char *name,
+			  const struct ipcchan_options *o, struct ipcchan_attach *a,
+			  struct ipcchan_error *error)
+{
+	int rc = ipcchan_take_name(a->name, name, error);
+
 	if (rc)
 		return rc;
-	if (o->flags & IPCCHAN_OPEN_OWNER) {
-		a.flags = IPCCHAN_ATTACH_OWNER;
-		a.owner = o->owner;
-	}
 	port->fd = ipcchan_open_device(error);
 	if (port->fd < 0)
 		return port->fd;
-	rc = create_or_attach(port, &a, o, error);
+	return create_or_attach(port, a, o, error);
+}
+
+/* The handle's call makes the file. */
+static int attach_by_handle(struct ipcchan_port *port, int handle, struct ipcchan_attach *a,
+			    struct ipcchan_error *error)
+{
+	int rc;
+
+	a->why = ipcchan_why(error, &a->why_len);
+	rc = ipcchan_device_call(handle, IPCCHAN_IOC_ATTACH, a);
+	if (rc)
+		return ipcchan_fail_call(error, rc, "cannot attach");
+	port->fd = a->fd;
+	return 0;
+}
+
+/* @name NULL: by @handle */
+static int open_port(struct ipcchan_port *port, const char *name, int handle,
+		     const struct ipcchan_options *o, struct ipcchan_error *error)
+{
+	struct ipcchan_attach a;
+	int rc = request_attach(port, o, &a, error);
+
+	if (rc)
+		return rc;
+	if (name)
+		rc = attach_by_name(port, name, o, &a, error);
+	else
+		rc = attach_by_handle(port, handle, &a, error);
 	return rc ? rc : establish(port, &a, error);
 }
 
@@ -197,8 +233,8 @@ static void destroy(struct ipcchan_port *port)
 	free(port);
 }
 
-int ipcchan_open(struct ipcchan_port **out, const char *name, uint32_t roles,
-		 const struct ipcchan_options *options, struct ipcchan_error *error)
+static int open_by(struct ipcchan_port **out, const char *name, int handle, uint32_t roles,
+		   const struct ipcchan_options *options, struct ipcchan_error *error)
 {
 	struct ipcchan_port *port;
 	struct ipcchan_options o;
@@ -215,7 +251,7 @@ int ipcchan_open(struct ipcchan_port **out, const char *name, uint32_t roles,
 	port->fd = -1;
 	port->roles = roles;
 	port->flags = o.flags;
-	rc = open_port(port, name, &o, error);
+	rc = open_port(port, name, handle, &o, error);
 	if (rc) {
 		destroy(port);
 		return rc;
@@ -224,6 +260,18 @@ int ipcchan_open(struct ipcchan_port **out, const char *name, uint32_t roles,
 	ipcchan_port_set_spin(port, o.spin_ns);
 	*out = port;
 	return 0;
+}
+
+int ipcchan_open(struct ipcchan_port **out, const char *name, uint32_t roles,
+		 const struct ipcchan_options *options, struct ipcchan_error *error)
+{
+	return open_by(out, name ? name : "", -1, roles, options, error);
+}
+
+int ipcchan_open_handle(struct ipcchan_port **out, int handle, uint32_t roles,
+			const struct ipcchan_options *options, struct ipcchan_error *error)
+{
+	return open_by(out, NULL, handle, roles, options, error);
 }
 
 void ipcchan_port_close(struct ipcchan_port *port)
