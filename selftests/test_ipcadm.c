@@ -133,12 +133,19 @@ static const struct { const char *words, *complaint; } wrong[] = {
 	{ "channel add %s type topic owner 4294967295", "owner: '4294967295'" },
 	{ "channel add %s type topic group -1", "group: '-1' is not accepted" },
 	{ "channel show a b", "unknown word 'b'" },
-	{ "channel del", "takes NAME and nothing else" },
-	{ "channel del a b", "takes NAME and nothing else" },
+	{ "channel del", "takes NAME, or id N, and nothing else" },
+	{ "channel del a b", "takes NAME, or id N, and nothing else" },
+	{ "channel del id x", "id: 'x' is not accepted: a number from 0 to 4294967295" },
+	{ "channel show id -1", "id: '-1' is not accepted" },
+	{ "channel show id 4294967296", "id: '4294967296' is not accepted" },
+	{ "port show id 1x", "id: '1x' is not accepted" },
+	{ "port show id 1 2", "unknown word '1'" },
+	{ "port evict id x 1", "id: 'x' is not accepted" },
+	{ "port evict id 1 x", "PORT-ID: 'x' is not accepted" },
 	{ "port show a b", "unknown word 'b'" },
-	{ "port evict", "takes NAME and PORT-ID and nothing else" },
-	{ "port evict a", "takes NAME and PORT-ID and nothing else" },
-	{ "port evict a 1 2", "takes NAME and PORT-ID and nothing else" },
+	{ "port evict", "takes NAME, or id N, and PORT-ID and nothing else" },
+	{ "port evict a", "takes NAME, or id N, and PORT-ID and nothing else" },
+	{ "port evict a 1 2", "takes NAME, or id N, and PORT-ID and nothing else" },
 	{ "port evict a one", "PORT-ID: 'one' is not accepted" },
 	{ "port evict a 1x", "PORT-ID: '1x' is not accepted" },
 	{ "port evict a -1", "PORT-ID: '-1' is not accepted" },
@@ -186,7 +193,7 @@ TEST_F(ipcadm, help)
 {
 	static const struct { const char *words, *part; } asked[] = {
 		{ "help", "channel add NAME type topic" }, { "-h", "Exit codes" },
-		{ "--help", "port evict NAME PORT-ID" }, { "help channel", "max-message SIZE" },
+		{ "--help", "port evict { NAME | id N } PORT-ID" }, { "help channel", "max-message SIZE" },
 		{ "help port", "port evict" }, { "channel --help", "persistent" },
 		{ "port evict -h", "evict" }, { "--version", "ipcadm 0." },
 	};
@@ -211,7 +218,7 @@ static const char *const channel_keys[] = {
 };
 
 static const char *const port_keys[] = {
-	"channel", "port-id", "roles", "status", "pid", "uid", "gid", "sender-slot",
+	"channel", "channel-id", "port-id", "roles", "status", "pid", "uid", "gid", "sender-slot",
 	"receiver-slot", "sleeping", "attached-ns", "bytes", "claims",
 };
 
@@ -469,6 +476,64 @@ TEST_F(ipcadm, ports)
 			 self->name));
 	raw_close(&tx);
 	raw_close(&rx);
+}
+
+/* Without a name: its number does. */
+TEST_F(ipcadm, channel_without_a_name)
+{
+	int handle = handle_create(2), number;
+	char words[64];
+	struct raw_port port;
+	json_t *array, *one;
+
+	ASSERT_EQ(0, raw_open_by(&port, handle, IPCCHAN_SEND));
+	ASSERT_EQ(0, ADM("-j channel show"));
+	array = document(&self->t, "channels");
+	ASSERT_EQ(1, json_array_size(array));
+	one = json_array_get(array, 0);
+	EXPECT_TRUE(has_keys(one, channel_keys, ARRAY_SIZE(channel_keys)));
+	EXPECT_TRUE(json_is_null(json_object_get(one, "name")));
+	EXPECT_TRUE(json_equal(json_object_get(one, "rights"), json_pack("[s]", "admin")));
+	number = INT("id");
+	json_decref(array);
+	ASSERT_EQ(0, ADM("-j port show"));
+	array = document(&self->t, "ports");
+	ASSERT_EQ(1, json_array_size(array));
+	one = json_array_get(array, 0);
+	EXPECT_TRUE(json_is_null(json_object_get(one, "channel")));
+	EXPECT_EQ(number, INT("channel-id"));
+	json_decref(array);
+
+	snprintf(words, sizeof(words), "channel show id %d", number);
+	EXPECT_EQ(0, ADM(words)) TH_LOG("%s", self->t.words);
+	EXPECT_NE(NULL, strstr(self->t.output, "topic"));
+	snprintf(words, sizeof(words), "port show id %d", number);
+	EXPECT_EQ(0, ADM(words)) TH_LOG("%s", self->t.words);
+	EXPECT_NE(NULL, strstr(self->t.output, "send"));
+	snprintf(words, sizeof(words), "port evict id %d %u", number, port.attach.port_id);
+	EXPECT_EQ(0, ADM(words)) TH_LOG("%s", self->t.words);
+	EXPECT_EQ(-ESHUTDOWN, call_kick(port.fd, 0, 0));
+	EXPECT_EQ(2, ADM(words));
+	snprintf(words, sizeof(words), "channel del id %d", number);
+	EXPECT_EQ(0, ADM(words)) TH_LOG("%s", self->t.words);
+	EXPECT_EQ(2, ADM(words));
+	snprintf(words, sizeof(words), "ipcadm: id %d: there is no channel of that number\n",
+		 number);
+	EXPECT_STREQ(words, self->t.words);
+	raw_close(&port);
+	close(handle);
+}
+
+/* That is a name like any other. */
+TEST_F(ipcadm, channel_called_id)
+{
+	ASSERT_EQ(0, ADM("channel add id type topic"));
+	EXPECT_EQ(0, ADM("channel show id"));
+	EXPECT_EQ(0, ADM("port show id"));
+	EXPECT_EQ(2, ADM("port evict id 1"));
+	EXPECT_TRUE(says(&self->t, "ipcadm: %s: port 1: the channel has no port of that number\n",
+			 "id"));
+	EXPECT_EQ(0, ADM("channel del id"));
 }
 
 /* A claim is what a hostile port says of itself: any number must stay a number. */

@@ -10,23 +10,25 @@
 #include "output.h"
 #include "parse.h"
 
-static struct nl_msg *named(struct session *session, uint8_t command, const char *name)
+static struct nl_msg *about(struct session *session, uint8_t command,
+			    const struct channel_word *channel)
 {
 	struct nl_msg *request = session_request(session, command);
 
-	if (request && nla_put_string(request, IPCCHAN_A_CHANNEL_NAME, name) < 0) {
+	if (request && put_channel(request, channel, IPCCHAN_A_CHANNEL_NAME,
+				   IPCCHAN_A_CHANNEL_ID)) {
 		nlmsg_free(request);
 		request = NULL;
 	}
 	return request;
 }
 
-static int do_named(struct nl_msg *request, struct session *session, const char *name)
+static int do_about(struct nl_msg *request, struct session *session, const char *channel)
 {
 	int code = EXIT_OK;
 
 	if (session_do(session, request, NULL))
-		code = refusal("%s: %s", name, session->why);
+		code = refusal("%s: %s", channel, session->why);
 	session_close(session);
 	return code;
 }
@@ -34,51 +36,55 @@ static int do_named(struct nl_msg *request, struct session *session, const char 
 int channel_add(int argc, char **argv, const struct options *options)
 {
 	struct session session = { .table = &channel_fields };
+	struct channel_word channel;
 	struct nl_msg *request;
 	int code;
 
 	(void)options;
 	if (argc < 1)
 		return usage_error("channel add: NAME is missing");
-	code = parse_name(argv[0]);
+	code = parse_channel(1, argv, 0, &channel);
 	if (!code)
 		code = parse_settings(&channel_fields, argc - 1, argv + 1);
 	if (code)
 		return code;
 	if (session_open(&session))
 		return refusal("%s", session.why);
-	request = named(&session, IPCCHAN_CMD_CHANNEL_NEW, argv[0]);
+	request = about(&session, IPCCHAN_CMD_CHANNEL_NEW, &channel);
 	if (request && put_settings(&channel_fields, argc - 1, argv + 1, request)) {
 		nlmsg_free(request);
 		request = NULL;
 	}
-	return do_named(request, &session, argv[0]);
+	return do_about(request, &session, channel.text);
 }
 
 int channel_del(int argc, char **argv, const struct options *options)
 {
 	struct session session = { .table = &channel_fields };
+	struct channel_word channel;
 	int code;
 
 	(void)options;
-	if (argc != 1)
-		return usage_error("channel del: takes NAME and nothing else");
-	code = parse_name(argv[0]);
+	if (!is_channel(argc, argv, 0))
+		return usage_error("channel del: takes NAME, or id N, and nothing else");
+	code = parse_channel(argc, argv, 0, &channel);
 	if (code)
 		return code;
 	if (session_open(&session))
 		return refusal("%s", session.why);
-	return do_named(named(&session, IPCCHAN_CMD_CHANNEL_DEL, argv[0]), &session, argv[0]);
+	return do_about(about(&session, IPCCHAN_CMD_CHANNEL_DEL, &channel), &session,
+			channel.text);
 }
 
-static int get(struct session *session, const char *name, struct answers *answers)
+static int get(struct session *session, const struct channel_word *channel,
+	       struct answers *answers)
 {
 	struct nl_msg *request;
 
-	if (name) {
-		request = named(session, IPCCHAN_CMD_CHANNEL_GET, name);
+	if (channel) {
+		request = about(session, IPCCHAN_CMD_CHANNEL_GET, channel);
 		if (session_do(session, request, answers))
-			return refusal("%s: %s", name, session->why);
+			return refusal("%s: %s", channel->text, session->why);
 		return EXIT_OK;
 	}
 	request = session_request(session, IPCCHAN_CMD_CHANNEL_GET);
@@ -91,22 +97,22 @@ int channel_show(int argc, char **argv, const struct options *options)
 {
 	struct session session = { .table = &channel_fields };
 	struct answers answers = { 0 };
-	const char *name = argc ? argv[0] : NULL;
+	struct channel_word channel;
 	int code = EXIT_OK;
 
-	if (argc > 1)
-		return usage_error("channel show: unknown word '%s'; accepted: one NAME or none",
+	if (argc && !is_channel(argc, argv, 0))
+		return usage_error("channel show: unknown word '%s'; accepted: one NAME, id N, or none",
 				   argv[1]);
-	if (name)
-		code = parse_name(name);
+	if (argc)
+		code = parse_channel(argc, argv, 0, &channel);
 	if (code)
 		return code;
 	if (session_open(&session))
 		return refusal("%s", session.why);
-	code = get(&session, name, &answers);
+	code = get(&session, argc ? &channel : NULL, &answers);
 	if (!code && options->json)
 		code = output_json(&channel_fields, &answers);
-	else if (!code && name)
+	else if (!code && argc)
 		code = output_details(&channel_fields, &answers);
 	else if (!code)
 		code = output_list(&channel_fields, &answers);

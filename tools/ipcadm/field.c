@@ -37,7 +37,7 @@ static const char *const rights[] = { "send", "receive", "admin" };
 
 static const struct field of_channel[] = {
 	FIELD("name", IPCCHAN_A_CHANNEL_NAME, FIELD_NAME, BRIEF),
-	FIELD("id", IPCCHAN_A_CHANNEL_ID, FIELD_U32, 0),
+	FIELD("id", IPCCHAN_A_CHANNEL_ID, FIELD_U32, BRIEF),
 	FIELD("type", IPCCHAN_A_CHANNEL_TYPE, FIELD_CHOICE, IN | FIELD_REQUIRED | BRIEF,
 	  WORDS(types), .accepted = "topic"),
 	FIELD("overflow", IPCCHAN_A_CHANNEL_OVERFLOW, FIELD_CHOICE, IN | BRIEF,
@@ -79,6 +79,7 @@ static const struct field_table claims_fields =
 
 static const struct field of_port[] = {
 	FIELD("channel", IPCCHAN_A_PORT_CHANNEL, FIELD_NAME, BRIEF),
+	FIELD("channel-id", IPCCHAN_A_PORT_CHANNEL_ID, FIELD_U32, BRIEF),
 	FIELD("port-id", IPCCHAN_A_PORT_ID, FIELD_U32, BRIEF),
 	FIELD("roles", IPCCHAN_A_PORT_ROLES, FIELD_SET, BRIEF, WORDS(rights)),
 	FIELD("status", IPCCHAN_A_PORT_STATUS, FIELD_CHOICE, BRIEF, WORDS(statuses)),

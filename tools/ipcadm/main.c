@@ -22,10 +22,12 @@ static const struct command commands[] = {
 	  "                [mode OCTAL] [owner UID] [group GID] [persistent]\n"
 	  "                [history N] [stall TIME] [label TEXT]",
 	  "create a channel" },
-	{ "channel", "show", channel_show, "[NAME]", "list the channels, or tell all about one" },
-	{ "channel", "del", channel_del, "NAME", "remove a channel" },
-	{ "port", "show", port_show, "[NAME]", "list the ports of all channels, or of one" },
-	{ "port", "evict", port_evict, "NAME PORT-ID", "take a port off its channel" },
+	{ "channel", "show", channel_show, "[NAME | id N]",
+	  "list the channels, or tell all about one" },
+	{ "channel", "del", channel_del, "NAME | id N", "remove a channel" },
+	{ "port", "show", port_show, "[NAME | id N]",
+	  "list the ports of all channels, or of one" },
+	{ "port", "evict", port_evict, "{ NAME | id N } PORT-ID", "take a port off its channel" },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -60,7 +62,11 @@ static const char channel_help[] =
 	"SIZE is a number of bytes, or one of K, M, G (powers of 1024) after it. TIME is a\n"
 	"number with ns, us, ms or s after it; in JSON it is in nanoseconds. NAME has\n"
 	"up to 63 letters, digits and ._:/- in it; names under u<uid>/ are for that user\n"
-	"to create, those under sys/ for CAP_NET_ADMIN.\n";
+	"to create, those under sys/ for CAP_NET_ADMIN.\n"
+	"\n"
+	"Each channel has a number; one that a program made without a name has nothing\n"
+	"else, is there for its owner and for CAP_NET_ADMIN only, and is shown with a - for\n"
+	"its name.\n";
 
 static const char port_help[] =
 	"A port is one process attached to a channel. A port that was evicted keeps its\n"

@@ -23,6 +23,43 @@ int parse_name(const char *word)
 	return EXIT_OK;
 }
 
+/* A channel may be called "id": then no number follows. */
+static bool by_number(int argc, char **argv, int rest)
+{
+	return argc == rest + 2 && !strcmp(argv[0], "id");
+}
+
+bool is_channel(int argc, char **argv, int rest)
+{
+	return argc == rest + 1 || by_number(argc, argv, rest);
+}
+
+int parse_channel(int argc, char **argv, int rest, struct channel_word *channel)
+{
+	uint64_t value;
+
+	*channel = (struct channel_word){ .name = argv[0] };
+	if (!by_number(argc, argv, rest)) {
+		snprintf(channel->text, sizeof(channel->text), "%s", argv[0]);
+		return parse_name(argv[0]);
+	}
+	if (!number_parse(argv[1], UINT32_MAX, &value))
+		return usage_error("id: '%s' is not accepted: a number from 0 to %u", argv[1],
+				   UINT32_MAX);
+	channel->name = NULL;
+	channel->id = value;
+	snprintf(channel->text, sizeof(channel->text), "id %u", channel->id);
+	return EXIT_OK;
+}
+
+int put_channel(struct nl_msg *request, const struct channel_word *channel, int name, int id)
+{
+	int error = channel->name ? nla_put_string(request, name, channel->name) :
+				    nla_put_u32(request, id, channel->id);
+
+	return error < 0 ? -1 : 0;
+}
+
 int parse_port_id(const char *word, uint32_t *id)
 {
 	uint64_t value;

@@ -13,30 +13,35 @@
 #include "output.h"
 #include "parse.h"
 
-static struct nl_msg *of_channel(struct session *session, uint8_t command, const char *channel)
+static struct nl_msg *of_channel(struct session *session, uint8_t command,
+				 const struct channel_word *channel)
 {
 	struct nl_msg *request = session_request(session, command);
 
-	if (request && nla_put_string(request, IPCCHAN_A_PORT_CHANNEL, channel) < 0) {
+	if (request && put_channel(request, channel, IPCCHAN_A_PORT_CHANNEL,
+				   IPCCHAN_A_PORT_CHANNEL_ID)) {
 		nlmsg_free(request);
 		request = NULL;
 	}
 	return request;
 }
 
-static int dump(struct session *session, const char *channel, struct answers *answers)
+static int dump(struct session *session, const struct channel_word *channel,
+		struct answers *answers)
 {
 	struct nl_msg *request = of_channel(session, IPCCHAN_CMD_PORT_GET, channel);
 
 	return session_dump(session, request, answers);
 }
 
-static const char *name_of(struct nl_msg *channel)
+/* By their numbers, which all of them have. */
+static bool read_id(struct nl_msg *message, struct channel_word *channel)
 {
-	struct nlattr *name = nlmsg_find_attr(nlmsg_hdr(channel), GENL_HDRLEN,
-					      IPCCHAN_A_CHANNEL_NAME);
+	struct nlattr *id = nlmsg_find_attr(nlmsg_hdr(message), GENL_HDRLEN,
+					    IPCCHAN_A_CHANNEL_ID);
 
-	return name ? nla_get_string(name) : NULL;
+	*channel = (struct channel_word){ .id = id ? nla_get_u32(id) : 0 };
+	return id;
 }
 
 /* A channel that went, or was taken from us, since it was listed has no ports. */
@@ -50,13 +55,12 @@ static int dump_all(struct session *session, struct answers *answers)
 	struct answers channels = { 0 };
 	struct nl_msg *request = session_request(session, IPCCHAN_CMD_CHANNEL_GET);
 	int error = session_dump(session, request, &channels);
+	struct channel_word channel;
 
 	for (size_t i = 0; i < channels.count && !error; i++) {
-		const char *name = name_of(channels.messages[i]);
-
-		if (!name)
+		if (!read_id(channels.messages[i], &channel))
 			continue;
-		error = dump(session, name, answers);
+		error = dump(session, &channel, answers);
 		if (vanished(error))
 			error = 0;
 	}
@@ -64,12 +68,13 @@ static int dump_all(struct session *session, struct answers *answers)
 	return error;
 }
 
-static int get(struct session *session, const char *channel, struct answers *answers)
+static int get(struct session *session, const struct channel_word *channel,
+	       struct answers *answers)
 {
 	if (!channel)
 		return dump_all(session, answers) ? refusal("%s", session->why) : EXIT_OK;
 	if (dump(session, channel, answers))
-		return refusal("%s: %s", channel, session->why);
+		return refusal("%s: %s", channel->text, session->why);
 	return EXIT_OK;
 }
 
@@ -77,19 +82,19 @@ int port_show(int argc, char **argv, const struct options *options)
 {
 	struct session session = { .table = &port_fields };
 	struct answers answers = { 0 };
-	const char *channel = argc ? argv[0] : NULL;
+	struct channel_word channel;
 	int code = EXIT_OK;
 
-	if (argc > 1)
-		return usage_error("port show: unknown word '%s'; accepted: one NAME or none",
+	if (argc && !is_channel(argc, argv, 0))
+		return usage_error("port show: unknown word '%s'; accepted: one NAME, id N, or none",
 				   argv[1]);
-	if (channel)
-		code = parse_name(channel);
+	if (argc)
+		code = parse_channel(argc, argv, 0, &channel);
 	if (code)
 		return code;
 	if (session_open(&session))
 		return refusal("%s", session.why);
-	code = get(&session, channel, &answers);
+	code = get(&session, argc ? &channel : NULL, &answers);
 	if (!code && options->json)
 		code = output_json(&port_fields, &answers);
 	else if (!code)
@@ -102,27 +107,28 @@ int port_show(int argc, char **argv, const struct options *options)
 int port_evict(int argc, char **argv, const struct options *options)
 {
 	struct session session = { .table = &port_fields };
+	struct channel_word channel;
 	struct nl_msg *request;
 	uint32_t id;
 	int code;
 
 	(void)options;
-	if (argc != 2)
-		return usage_error("port evict: takes NAME and PORT-ID and nothing else");
-	code = parse_name(argv[0]);
+	if (!is_channel(argc, argv, 1))
+		return usage_error("port evict: takes NAME, or id N, and PORT-ID and nothing else");
+	code = parse_channel(argc, argv, 1, &channel);
 	if (!code)
-		code = parse_port_id(argv[1], &id);
+		code = parse_port_id(argv[argc - 1], &id);
 	if (code)
 		return code;
 	if (session_open(&session))
 		return refusal("%s", session.why);
-	request = of_channel(&session, IPCCHAN_CMD_PORT_EVICT, argv[0]);
+	request = of_channel(&session, IPCCHAN_CMD_PORT_EVICT, &channel);
 	if (request && nla_put_u32(request, IPCCHAN_A_PORT_ID, id) < 0) {
 		nlmsg_free(request);
 		request = NULL;
 	}
 	if (session_do(&session, request, NULL))
-		code = refusal("%s: port %u: %s", argv[0], id, session.why);
+		code = refusal("%s: port %u: %s", channel.text, id, session.why);
 	session_close(&session);
 	return code;
 }
