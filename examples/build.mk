@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Examples: a file each, to be copied. They use the library as anybody's program
 # would: by its header, and linked to the shared object.
-EXAMPLE_NAMES := camera table
+EXAMPLE_NAMES := camera table workers
 EXAMPLE_PROGRAMS := $(EXAMPLE_NAMES:%=$(O)/examples/%)
+
+# Beyond our library.
+EXAMPLE_LIBS_workers := -lseccomp
 
 $(EXAMPLE_PROGRAMS): $(O)/examples/%: examples/%.c | $(LIBS)
 	@mkdir -p $(@D)

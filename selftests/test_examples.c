@@ -72,4 +72,15 @@ TEST_F_TIMEOUT(examples, table, LIMIT)
 	EXPECT_EQ(0, said(t, "table:", "torn"));
 }
 
+/* One crashes, and what it had not done is all that lacks. */
+TEST_F_TIMEOUT(examples, workers, LIMIT)
+{
+	struct tool *t = &self->tool;
+
+	ASSERT_EQ(0, tool_run(t, "/examples/workers")) TH_LOG("%s", t->words);
+	EXPECT_EQ(64 - 7, said(t, "workers:", "done"));
+	EXPECT_EQ(0, said(t, "workers:", "wrong"));
+	EXPECT_EQ(1, said(t, "workers:", "crashed"));
+}
+
 TEST_HARNESS_MAIN
