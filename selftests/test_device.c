@@ -15,6 +15,7 @@
 #include <kselftest_harness.h>
 
 #include "common.h"
+#include "ipcchan.h"
 
 #define PAGE	4096u
 #define LAST_NUMBER	0x89u
@@ -179,6 +180,11 @@ static void try_read_write(struct __test_metadata *_metadata, int fd, char *buff
 
 TEST_F(device, read_and_write)
 {
+	int handle = ipcchan_handle_create(NULL, NULL);
+
+	ASSERT_LE(0, handle);
+	try_read_write(_metadata, handle, self->buffer);
+	close(handle);
 	try_read_write(_metadata, self->fresh, self->buffer);
 	try_read_write(_metadata, self->port.fd, self->buffer);
 }
@@ -212,6 +218,11 @@ static void try_splice(struct __test_metadata *_metadata, int fd)
 
 TEST_F(device, splice)
 {
+	int handle = ipcchan_handle_create(NULL, NULL);
+
+	ASSERT_LE(0, handle);
+	try_splice(_metadata, handle);
+	close(handle);
 	try_splice(_metadata, self->fresh);
 	try_splice(_metadata, self->port.fd);
 }

@@ -369,8 +369,8 @@ TEST_F_TIMEOUT(signal, of_a_receiver_that_stalls, LIMIT)
 /* Nobody else's: neither by a call, nor from a child. */
 TEST_F_TIMEOUT(signal, refusals, LIMIT)
 {
+	int fresh = device_open(), handle = ipcchan_handle_create(NULL, NULL);
 	struct seen nothing = { 0 };
-	int fresh = device_open();
 
 	EXPECT_EQ(-EINVAL, wait_for(self->rx, IPCCHAN_WAIT_ARM, 0, NULL));
 	EXPECT_EQ(-EINVAL, wait_for(self->rx, ARM_RX, 1, NULL));
@@ -380,6 +380,8 @@ TEST_F_TIMEOUT(signal, refusals, LIMIT)
 	EXPECT_EQ(-EINVAL, wait_for(self->tx, ARM_RX, 0, NULL));
 	EXPECT_EQ(0, pair_armed(&self->pair, IPCCHAN_WAIT_RECEIVE));
 	EXPECT_EQ(-ENOTCONN, switch_on(fresh, F_OWNER_PID, getpid()));
+	EXPECT_EQ(-ENOTCONN, switch_on(handle, F_OWNER_PID, getpid()));
+	close(handle);
 	EXPECT_EQ(0, fcntl(fresh, F_SETFL, 0));
 	close(fresh);
 }
