@@ -140,6 +140,8 @@ static void *visit(void *arg)
 			rest(MS / 4);
 			continue;
 		}
+		if (rc == -ENOENT && ipcchan_load_acquire(stop))
+			break;
 		assert_ok(rc);
 		assert_ok(ipcchan_send(port, "visitor", 8, FOREVER));
 		if (!ipcchan_receive(port, &m, MS))
