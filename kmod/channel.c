@@ -7,11 +7,13 @@
 #include <linux/user_namespace.h>
 
 #include "channel.h"
+#include "connection.h"
 #include "geometry.h"
 #include "names.h"
 #include "port.h"
 #include "rights.h"
 #include "roster.h"
+#include "service.h"
 #include "stall.h"
 
 /* Sequences of a new channel begin here; a test begins near the end. */
@@ -69,10 +71,11 @@ static int check_stall(const struct ipcchan_create *args,
 static int check_later(const struct ipcchan_create *args,
 		       struct ipcchan_why *why)
 {
-	if (args->type == IPCCHAN_TYPE_QUEUE ||
-	    args->type == IPCCHAN_TYPE_SERVICE)
+	if (args->type == IPCCHAN_TYPE_QUEUE)
 		return ipcchan_refuse(why, -EOPNOTSUPP,
-				      "only channels of type topic are supported yet");
+				      "only channels of type topic or service are supported yet");
+	if (args->type == IPCCHAN_TYPE_SERVICE)
+		return ipcchan_service_check(args, why);
 	return 0;
 }
 
@@ -163,6 +166,8 @@ static struct ipcchan_channel *destroy(struct ipcchan_channel *chan)
 		return NULL;
 	ipcchan_region_put(chan->roster);
 	ipcchan_account_put(chan->account);
+	ipcchan_connection_free(chan->connection);
+	kfree(chan->service);
 	kfree(chan->receivers);
 	kfree(chan->senders);
 	kfree(chan);
@@ -188,24 +193,50 @@ static int define(struct ipcchan_channel *chan, const struct ipcchan_create *arg
 	chan->flags = args->flags;
 	chan->mode = args->mode;
 	chan->geometry = args->geometry;
+	if (chan->type == IPCCHAN_TYPE_SERVICE)
+		ipcchan_service_size(&chan->geometry);
 
 	err = ipcchan_geometry_settle(&chan->geometry, &policy, why) ?:
 	      set_owner(chan, args, why);
+	if (chan->type == IPCCHAN_TYPE_SERVICE)
+		chan->geometry.senders = 0;
 	if (!err)
 		ipcchan_layout(&chan->layout, &chan->geometry, PAGE_SIZE);
 	return err;
 }
 
-/* All that can fail; nobody sees the channel yet. */
-static int build(struct ipcchan_channel *chan, const struct ipcchan_create *args,
-		 struct ipcchan_why *why)
+/* A connection is what its service says, for two. */
+static void define_connection(struct ipcchan_channel *chan,
+			      const struct ipcchan_channel *service)
 {
-	int err = define(chan, args, why);
+	chan->type = IPCCHAN_TYPE_CONNECTION;
+	chan->flags = IPCCHAN_CREATE_UNNAMED;
+	chan->uid = service->uid;
+	chan->gid = service->gid;
+	strscpy(chan->label, service->label, sizeof(chan->label));
+	chan->geometry = service->geometry;
+	chan->geometry.senders = 2;
+	chan->geometry.receivers = 2;
+	ipcchan_layout(&chan->layout, &chan->geometry, PAGE_SIZE);
+	/* its client's port is made with it */
+	chan->used = true;
+}
 
-	if (err)
-		return err;
+static int alloc_service(struct ipcchan_channel *chan)
+{
+	if (chan->type != IPCCHAN_TYPE_SERVICE)
+		return 0;
+	chan->service = ipcchan_service_new();
+	return chan->service ? 0 : -ENOMEM;
+}
+
+/* All else that can fail; nobody sees the channel yet. */
+static int build(struct ipcchan_channel *chan, struct ipcchan_why *why)
+{
+	int err;
+
 	chan->account = ipcchan_account_get();
-	if (!chan->account || alloc_slots(chan))
+	if (!chan->account || alloc_slots(chan) || alloc_service(chan))
 		return ipcchan_refuse(why, -ENOMEM,
 				      "not enough memory for the channel");
 	chan->roster = ipcchan_region_alloc(chan->layout.roster_size,
@@ -217,6 +248,50 @@ static int build(struct ipcchan_channel *chan, const struct ipcchan_create *args
 	}
 	ipcchan_roster_init(chan);
 	return 0;
+}
+
+/* Nothing yet but what every channel has. NULL: no memory. */
+static struct ipcchan_channel *alloc(struct ipcchan_net *in,
+				     struct ipcchan_why *why)
+{
+	struct ipcchan_channel *chan = kzalloc(sizeof(*chan), GFP_KERNEL_ACCOUNT);
+
+	if (!chan) {
+		ipcchan_refuse(why, -ENOMEM, "not enough memory for the channel");
+		return NULL;
+	}
+	kref_init(&chan->ref);
+	mutex_init(&chan->mutex);
+	spin_lock_init(&chan->lock);
+	INIT_LIST_HEAD(&chan->ports);
+	INIT_LIST_HEAD(&chan->grants);
+	ipcchan_stall_init(chan);
+	chan->net = in;
+	return chan;
+}
+
+/* A channel that is defined becomes known. Takes it over, if that fails. */
+static int add(struct ipcchan_channel *chan, struct ipcchan_why *why)
+{
+	struct ipcchan_usage *net = &chan->net->usage;
+	int err;
+
+	err = build(chan, why);
+	if (err)
+		goto destroy;
+	err = ipcchan_charge(chan->account, net, IPCCHAN_CHANNELS, 1, why);
+	if (err)
+		goto destroy;
+	err = ipcchan_names_add(chan, why);
+	if (err)
+		goto uncharge;
+	return 0;
+
+uncharge:
+	ipcchan_uncharge(chan->account, net, IPCCHAN_CHANNELS, 1);
+destroy:
+	destroy(chan);
+	return err;
 }
 
 /*
@@ -235,34 +310,39 @@ struct ipcchan_channel *ipcchan_channel_create(struct ipcchan_net *in,
 	err = check(args, why) ?: ipcchan_rights_name(in, args->name, why);
 	if (err)
 		return ERR_PTR(err);
-	chan = kzalloc(sizeof(*chan), GFP_KERNEL_ACCOUNT);
+	chan = alloc(in, why);
 	if (!chan)
+		return ERR_PTR(-ENOMEM);
+	err = define(chan, args, why);
+	if (err)
+		destroy(chan);
+	else
+		err = add(chan, why);
+	return err ? ERR_PTR(err) : chan;
+}
+
+/*
+ * ipcchan_channel_connect() - make a connection to a service, without ports yet
+ *
+ * With a reference; or an ERR_PTR(): -EDQUOT, -ENOMEM.
+ */
+struct ipcchan_channel *
+ipcchan_channel_connect(struct ipcchan_channel *service, struct ipcchan_why *why)
+{
+	struct ipcchan_channel *chan = alloc(service->net, why);
+	int err;
+
+	if (!chan)
+		return ERR_PTR(-ENOMEM);
+	define_connection(chan, service);
+	chan->connection = ipcchan_connection_new(chan, service);
+	if (!chan->connection) {
+		destroy(chan);
 		return ERR_PTR(ipcchan_refuse(why, -ENOMEM,
 					      "not enough memory for the channel"));
-	kref_init(&chan->ref);
-	mutex_init(&chan->mutex);
-	spin_lock_init(&chan->lock);
-	INIT_LIST_HEAD(&chan->ports);
-	INIT_LIST_HEAD(&chan->grants);
-	ipcchan_stall_init(chan);
-	chan->net = in;
-
-	err = build(chan, args, why);
-	if (err)
-		goto destroy;
-	err = ipcchan_charge(chan->account, &in->usage, IPCCHAN_CHANNELS, 1, why);
-	if (err)
-		goto destroy;
-	err = ipcchan_names_add(chan, why);
-	if (err)
-		goto uncharge;
-	return chan;
-
-uncharge:
-	ipcchan_uncharge(chan->account, &in->usage, IPCCHAN_CHANNELS, 1);
-destroy:
-	destroy(chan);
-	return ERR_PTR(err);
+	}
+	err = add(chan, why);
+	return err ? ERR_PTR(err) : chan;
 }
 
 static void release(struct kref *ref)
@@ -286,6 +366,10 @@ static void retire(struct ipcchan_channel *chan)
 	ipcchan_stall_end(chan);
 	ipcchan_uncharge(chan->account, &chan->net->usage, IPCCHAN_CHANNELS, 1);
 	ipcchan_names_remove(chan);
+	if (chan->service)
+		ipcchan_service_end(chan);
+	if (chan->connection)
+		ipcchan_connection_end(chan);
 }
 
 /*

@@ -11,11 +11,13 @@
  *   ipcchan_file.attach		one ATTACH at a time on a file
  *     mmap_lock of a process		(->mmap, ->open, ->close, ->fault)
  *       ipcchan_channel.mutex		who is attached; may sleep
- *         ipcchan_net.lock		names
- *         i_mmap_rwsem, page locks	emptying windows
- *           ipcchan_channel.lock	slots, roster, who sleeps; a spinlock
- *             ipcchan_port.wq.lock
- *         account_lock
+ *         ipcchan_channel.mutex	of a connection, in its service's
+ *           ipcchan_net.lock		names
+ *           i_mmap_rwsem, page locks	emptying windows
+ *             ipcchan_channel.lock	slots, roster, who sleeps; a spinlock, and
+ *					never two of them
+ *               ipcchan_port.wq.lock, ipcchan_service.callers.lock
+ *           account_lock
  *
  * Signals are sent with none of these; the VFS's own locks for O_ASYNC, too, are
  * taken with none.
@@ -40,8 +42,10 @@
 #include "region.h"
 #include "why.h"
 
+struct ipcchan_connection;
 struct ipcchan_net;
 struct ipcchan_port;
+struct ipcchan_service;
 
 enum ipcchan_channel_state {
 	IPCCHAN_CHANNEL_ACTIVE,
@@ -93,6 +97,8 @@ struct ipcchan_channel {
 	struct ipcchan_geometry geometry;
 	struct ipcchan_layout layout;
 	struct ipcchan_region *roster;
+	struct ipcchan_service *service;	/* of type service; or NULL */
+	struct ipcchan_connection *connection;	/* of type connection; or NULL */
 
 	/* protected by the names' lock */
 	struct hlist_node node;
@@ -128,6 +134,8 @@ struct ipcchan_channel {
 struct ipcchan_channel *ipcchan_channel_create(struct ipcchan_net *in,
 					       const struct ipcchan_create *args,
 					       struct ipcchan_why *why);
+struct ipcchan_channel *
+ipcchan_channel_connect(struct ipcchan_channel *service, struct ipcchan_why *why);
 void ipcchan_channel_delete(struct ipcchan_channel *chan);
 void ipcchan_channel_delete_locked(struct ipcchan_channel *chan);
 void ipcchan_channel_left(struct ipcchan_channel *chan);

@@ -9,10 +9,12 @@
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
 
+#include "connection.h"
 #include "file.h"
 #include "ioctl.h"
 #include "names.h"
 #include "rights.h"
+#include "service.h"
 #include "wait.h"
 
 union argument {
@@ -26,6 +28,7 @@ union argument {
 	struct ipcchan_peer peer;
 	struct ipcchan_handle handle;
 	struct ipcchan_revoke revoke;
+	struct ipcchan_accept accept;
 };
 
 struct call {
@@ -65,9 +68,10 @@ static int query(struct call *call)
 	q->features = IPCCHAN_FEATURE_TOPIC | IPCCHAN_FEATURE_DROP_OLDEST |
 		      IPCCHAN_FEATURE_HISTORY | IPCCHAN_FEATURE_STALL |
 		      IPCCHAN_FEATURE_LABEL | IPCCHAN_FEATURE_THRESHOLD |
-		      IPCCHAN_FEATURE_HANDLE | IPCCHAN_FEATURE_SIGNAL;
+		      IPCCHAN_FEATURE_HANDLE | IPCCHAN_FEATURE_SERVICE |
+		      IPCCHAN_FEATURE_SIGNAL;
 	q->create_flags = IPCCHAN_CREATE_PERSISTENT | IPCCHAN_CREATE_UNNAMED;
-	q->attach_flags = IPCCHAN_ATTACH_OWNER;
+	q->attach_flags = IPCCHAN_ATTACH_OWNER | IPCCHAN_ATTACH_WAIT;
 	q->wait_flags = IPCCHAN_WAIT_RECEIVE | IPCCHAN_WAIT_SEND |
 			IPCCHAN_WAIT_ROSTER | IPCCHAN_WAIT_ARM;
 	q->page_size = PAGE_SIZE;
@@ -168,6 +172,8 @@ static int create(struct call *call)
 
 static void describe(struct ipcchan_channel *chan, struct ipcchan_lookup *l)
 {
+	struct ipcchan_service_state state;
+
 	l->flags = chan->flags;
 	l->type = chan->type;
 	l->overflow = chan->overflow;
@@ -182,6 +188,10 @@ static void describe(struct ipcchan_channel *chan, struct ipcchan_lookup *l)
 	l->senders = chan->nr_senders;
 	l->receivers = chan->nr_receivers;
 	mutex_unlock(&chan->mutex);
+	if (chan->service) {
+		ipcchan_service_tell(chan, &state);
+		l->senders = state.connections;
+	}
 }
 
 static int lookup(struct call *call)
@@ -284,23 +294,44 @@ static int revoke(struct call *call)
 	return 0;
 }
 
-/* A port that @f is to become, with the results in the argument. */
-static struct ipcchan_port *attach_to(struct call *call, struct ipcchan_file *f)
+static struct ipcchan_port *try_to_attach(struct call *call,
+					  struct ipcchan_file *f)
 {
-	struct ipcchan_attach *args = &call->arg.attach;
+	const struct ipcchan_attach *args = &call->arg.attach;
 	struct ipcchan_access access;
 	struct ipcchan_port *port;
-	int err;
+	int err = find(call, args->name, &access);
 
-	err = ipcchan_port_check(args, &call->why) ?:
-	      find(call, args->name, &access);
 	if (err)
 		return ERR_PTR(err);
 	port = ipcchan_port_attach(&access, args, f->inode->i_mapping,
 				   &call->why);
 	ipcchan_channel_put(access.chan);
-	if (!IS_ERR(port))
-		ipcchan_port_describe(port, args);
+	return port;
+}
+
+/* A port that @f is to become, with the results in the argument. */
+static struct ipcchan_port *attach_to(struct call *call, struct ipcchan_file *f)
+{
+	struct ipcchan_attach *args = &call->arg.attach;
+	struct ipcchan_port *port;
+	int err = ipcchan_port_check(args, &call->why);
+
+	if (err)
+		return ERR_PTR(err);
+	for (;;) {
+		port = try_to_attach(call, f);
+		if (!IS_ERR(port))
+			break;
+		if (PTR_ERR(port) != -ENOENT || call->f->grant ||
+		    !(args->flags & IPCCHAN_ATTACH_WAIT))
+			return port;
+		err = ipcchan_names_await(call->f->in, args->name,
+					  args->deadline_ns);
+		if (err)
+			return ERR_PTR(err);
+	}
+	ipcchan_port_describe(port, args);
 	return port;
 }
 
@@ -368,6 +399,60 @@ static int attach(struct call *call)
 	return err;
 }
 
+/* The oldest connection that waits, as a new file. -EAGAIN: there is none now. */
+static int answer(struct call *call)
+{
+	struct ipcchan_port *listener = call->f->port, *port;
+	struct ipcchan_making making;
+	int err;
+
+	err = ipcchan_file_make(call->f->in, &making);
+	if (err)
+		return err;
+	port = ipcchan_connection_accept(listener, making.f->inode->i_mapping,
+					 &call->why);
+	if (IS_ERR(port)) {
+		err = PTR_ERR(port);
+	} else {
+		making.f->port = port;
+		ipcchan_connection_describe(port, &call->arg.accept);
+		call->arg.accept.fd = making.fd;
+		err = copy_out(call, sizeof(call->arg.accept));
+	}
+	if (err)
+		ipcchan_file_drop(&making);
+	else
+		ipcchan_file_install(&making);
+	return err;
+}
+
+static int accept(struct call *call)
+{
+	struct ipcchan_accept *a = &call->arg.accept;
+	struct ipcchan_port *port = call->f->port;
+	int err;
+
+	if (a->flags)
+		return ipcchan_refuse(&call->why, -EINVAL, "unknown flags");
+	if (a->reserved)
+		return ipcchan_refuse(&call->why, -EINVAL, "reserved is not zero");
+	if (!port->chan->service)
+		return ipcchan_refuse(&call->why, -EINVAL,
+				      "the file is no listener of a service");
+	do {
+		struct ipcchan_wait wait = {
+			.flags = IPCCHAN_WAIT_RECEIVE,
+			.deadline_ns = a->deadline_ns,
+		};
+
+		err = ipcchan_wait(port, &wait, NULL) ?: answer(call);
+	} while (err == -EAGAIN);
+	/* what it was woken for is another's to take */
+	if (err)
+		ipcchan_service_pass(port->chan);
+	return err;
+}
+
 static int kick(struct call *call)
 {
 	return ipcchan_kick(call->f->port, &call->arg.kick);
@@ -411,6 +496,7 @@ static const struct op ops[] = {
 	OP(IPCCHAN_IOC_ATTACH, attach, WHY(attach)),
 	OP(IPCCHAN_IOC_HANDLE, handle, WHY(handle)),
 	OP(IPCCHAN_IOC_REVOKE, revoke, WHY(revoke)),
+	OP(IPCCHAN_IOC_ACCEPT, accept, WHY(accept), .port = true),
 	OP(IPCCHAN_IOC_KICK, kick, .port = true),
 	OP(IPCCHAN_IOC_WAIT, wait, .port = true, .out = true),
 	OP(IPCCHAN_IOC_PEER, peer, .port = true, .gone = true, .out = true),

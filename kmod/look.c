@@ -2,6 +2,7 @@
 /* What there is to do for a port. Letters: Documentation/protocol.md */
 #include "look.h"
 #include "ring.h"
+#include "service.h"
 #include "threshold.h"
 
 static bool readable(const struct ipcchan_port *port)
@@ -12,7 +13,7 @@ static bool readable(const struct ipcchan_port *port)
 	for (i = 0; i < chan->geometry.senders; i++)
 		if (ipcchan_ring_readable(chan, port->receipts, i))
 			return true;
-	return false;
+	return chan->service && ipcchan_service_waits(chan);
 }
 
 /* No sender but the port itself, and there was one. */

@@ -8,11 +8,13 @@
 #include <linux/ktime.h>
 #include <linux/sched.h>
 
+#include "connection.h"
 #include "map.h"
 #include "names.h"
 #include "port.h"
 #include "ring.h"
 #include "roster.h"
+#include "service.h"
 #include "slot.h"
 #include "wait.h"
 
@@ -32,6 +34,8 @@ static void join_receiver(struct ipcchan_port *port)
 	chan->nr_receivers++;
 	ipcchan_roster_receiver(chan, slot, IPCCHAN_SLOT_ACTIVE, port->id);
 	ipcchan_ring_begin(chan, port->receipts);
+	if (chan->connection)
+		ipcchan_ring_deafen(port);
 	spin_unlock(&chan->lock);
 }
 
@@ -66,6 +70,11 @@ static void introduce(struct ipcchan_port *port)
 	struct ipcchan_port *other;
 
 	lockdep_assert_held(&chan->lock);
+	/* a client that has left by now was there */
+	if (chan->connection && !ipcchan_connection_is_client(port)) {
+		port->had_sender = true;
+		port->had_receiver = true;
+	}
 	list_for_each_entry(other, &chan->ports, node) {
 		if (other == port || other->state != IPCCHAN_PORT_ACTIVE)
 			continue;
@@ -79,7 +88,7 @@ static void introduce(struct ipcchan_port *port)
 /*
  * ipcchan_port_activate() - the own region is being mapped: join the roster
  *
- * -ESHUTDOWN it is GONE; -EBUSY it is ACTIVE.
+ * -ESHUTDOWN it is GONE; -EBUSY it is ACTIVE; a client's: -ECONNREFUSED, -EAGAIN.
  */
 int ipcchan_port_activate(struct ipcchan_port *port)
 {
@@ -91,6 +100,10 @@ int ipcchan_port_activate(struct ipcchan_port *port)
 		err = port->state == IPCCHAN_PORT_GONE ? -ESHUTDOWN : -EBUSY;
 		goto unlock;
 	}
+	if (chan->connection)
+		err = ipcchan_connection_join(port);
+	if (err)
+		goto unlock;
 	if (port->roles & IPCCHAN_SEND)
 		join_sender(port);
 	if (port->roles & IPCCHAN_RECEIVE)
@@ -102,6 +115,8 @@ int ipcchan_port_activate(struct ipcchan_port *port)
 	introduce(port);
 	ipcchan_wake_changed(chan);
 	ipcchan_wake_active(port);
+	if (chan->service)
+		ipcchan_service_listens(chan);
 	spin_unlock(&chan->lock);
 	ipcchan_map_open_window(port);
 unlock:
@@ -210,7 +225,21 @@ void ipcchan_port_detach_locked(struct ipcchan_port *port,
 	ipcchan_slot_reap(chan);
 	if (!chan->nr_receivers)
 		ipcchan_slot_forget(chan);
+	if (chan->service)
+		ipcchan_service_left(chan);
+	if (chan->connection)
+		ipcchan_connection_left(port, was_active);
 	ipcchan_channel_left(chan);
+}
+
+/* All of them. The channel may be GONE afterwards. */
+void ipcchan_port_detach_each_locked(struct ipcchan_channel *chan,
+				     enum ipcchan_reason reason)
+{
+	struct ipcchan_port *port, *next;
+
+	list_for_each_entry_safe(port, next, &chan->ports, node)
+		ipcchan_port_detach_locked(port, reason);
 }
 
 /* Attached, never mapped, and the process has ended: others hold the file. */

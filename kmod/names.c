@@ -3,6 +3,7 @@
 #include <linux/ctype.h>
 #include <linux/nsproxy.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/stringhash.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
@@ -10,6 +11,7 @@
 #include "channel.h"
 #include "names.h"
 #include "stall.h"
+#include "wait.h"
 
 static unsigned int net_id __read_mostly;
 
@@ -70,6 +72,8 @@ int ipcchan_names_add(struct ipcchan_channel *chan, struct ipcchan_why *why)
 	in->generation++;
 unlock:
 	mutex_unlock(&in->lock);
+	if (!err)
+		__wake_up(&in->callers, TASK_NORMAL, 0, chan->name);
 	return err;
 }
 
@@ -130,6 +134,62 @@ struct ipcchan_channel *ipcchan_names_next(struct ipcchan_net *in, int *id)
 	return chan;
 }
 
+/* Who waits for a name. */
+struct caller {
+	struct wait_queue_entry entry;
+	const char *name;
+	bool called;		/* since it last looked */
+};
+
+/* Only for that one: others' names are none of its business. */
+static int wake_caller(struct wait_queue_entry *entry, unsigned int mode,
+		       int flags, void *name)
+{
+	struct caller *caller = container_of(entry, struct caller, entry);
+
+	if (strcmp(caller->name, name))
+		return 0;
+	WRITE_ONCE(caller->called, true);
+	return default_wake_function(entry, mode, flags, NULL);
+}
+
+static bool exists(struct ipcchan_net *in, const char *name)
+{
+	bool found;
+
+	mutex_lock(&in->lock);
+	found = find_locked(in, name);
+	mutex_unlock(&in->lock);
+	return found;
+}
+
+/*
+ * ipcchan_names_await() - wait until there is a channel of that name
+ *
+ * It may have gone again. -ETIMEDOUT, -ERESTARTSYS.
+ */
+int ipcchan_names_await(struct ipcchan_net *in, const char *name,
+			u64 deadline_ns)
+{
+	struct caller caller = { .name = name };
+	int err = 0;
+
+	init_waitqueue_func_entry(&caller.entry, wake_caller);
+	caller.entry.private = current;
+	add_wait_queue(&in->callers, &caller.entry);
+	for (;;) {
+		WRITE_ONCE(caller.called, false);
+		if (err || exists(in, name))
+			break;
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (!READ_ONCE(caller.called))
+			err = ipcchan_doze(deadline_ns);
+		__set_current_state(TASK_RUNNING);
+	}
+	remove_wait_queue(&in->callers, &caller.entry);
+	return err ?: signal_pending(current) ? -ERESTARTSYS : 0;
+}
+
 /* For dumps: never 0, differs when channels came or went. */
 u32 ipcchan_names_generation(struct ipcchan_net *in)
 {
@@ -141,6 +201,7 @@ static int __net_init net_init(struct net *net)
 	struct ipcchan_net *in = ipcchan_net(net);
 
 	in->net = net;
+	init_waitqueue_head(&in->callers);
 	mutex_init(&in->lock);
 	hash_init(in->names);
 	idr_init(&in->ids);

@@ -12,6 +12,7 @@
 #include <linux/hashtable.h>
 #include <linux/idr.h>
 #include <linux/mutex.h>
+#include <linux/wait.h>
 
 #include "account.h"
 
@@ -28,6 +29,8 @@ struct ipcchan_net {
 	DECLARE_HASHTABLE(names, 8);
 	struct idr ids;
 	u32 generation;		/* changes with the set of channels */
+
+	wait_queue_head_t callers;	/* who waits for a name */
 };
 
 struct ipcchan_net *ipcchan_net(struct net *net);
@@ -40,6 +43,8 @@ struct ipcchan_channel *ipcchan_names_find(struct ipcchan_net *in,
 					   struct ipcchan_why *why);
 struct ipcchan_channel *ipcchan_names_get(struct ipcchan_net *in, u32 id);
 struct ipcchan_channel *ipcchan_names_next(struct ipcchan_net *in, int *id);
+int ipcchan_names_await(struct ipcchan_net *in, const char *name,
+			u64 deadline_ns);
 u32 ipcchan_names_generation(struct ipcchan_net *in);
 
 int ipcchan_names_init(void);

@@ -6,8 +6,10 @@
 
 #include <linux/ipcchan_netlink.h>
 
+#include "connection.h"
 #include "netlink_put.h"
 #include "ring.h"
+#include "service.h"
 
 static u64 port_bytes(const struct ipcchan_port *port)
 {
@@ -72,19 +74,53 @@ static int put_name(struct sk_buff *skb, int attr,
 	return chan->name[0] ? nla_put_string(skb, attr, chan->name) : 0;
 }
 
+/* Who is there; of a service: who listens, and all connections. */
+static int put_attached(struct sk_buff *skb, u32 senders, u32 receivers)
+{
+	return nla_put_u32(skb, IPCCHAN_A_CHANNEL_SENDERS_ATTACHED, senders) ?:
+	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_RECEIVERS_ATTACHED,
+			   receivers);
+}
+
+static int put_service(struct sk_buff *skb, struct ipcchan_channel *chan)
+{
+	struct ipcchan_service_state state;
+
+	ipcchan_service_tell(chan, &state);
+	return put_attached(skb, state.connections, chan->nr_receivers) ?:
+	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_WAITING, state.waiting) ?:
+	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_BACKLOG, state.backlog) ?:
+	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_MAX_PER_USER,
+			   state.max_per_user);
+}
+
+static int put_connection(struct sk_buff *skb,
+			  const struct ipcchan_channel *chan)
+{
+	return put_attached(skb, chan->nr_senders, chan->nr_receivers) ?:
+	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_SERVICE,
+			   chan->connection->service->id);
+}
+
+static int put_use(struct sk_buff *skb, struct ipcchan_channel *chan)
+{
+	if (chan->service)
+		return put_service(skb, chan);
+	if (chan->connection)
+		return put_connection(skb, chan);
+	return put_attached(skb, chan->nr_senders, chan->nr_receivers);
+}
+
 /* @rights are the caller's. */
 int ipcchan_netlink_put_channel(struct sk_buff *skb,
-				const struct ipcchan_channel *chan, u32 rights)
+				struct ipcchan_channel *chan, u32 rights)
 {
 	lockdep_assert_held(&chan->mutex);
 	return nla_put_u32(skb, IPCCHAN_A_CHANNEL_ID, chan->id) ?:
 	       put_name(skb, IPCCHAN_A_CHANNEL_NAME, chan) ?:
 	       put_geometry(skb, &chan->geometry) ?:
 	       put_policy(skb, chan) ?:
-	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_SENDERS_ATTACHED,
-			   chan->nr_senders) ?:
-	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_RECEIVERS_ATTACHED,
-			   chan->nr_receivers) ?:
+	       put_use(skb, chan) ?:
 	       put_u64(skb, IPCCHAN_A_CHANNEL_BYTES, channel_bytes(chan)) ?:
 	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_RIGHTS, rights);
 }

@@ -13,7 +13,7 @@
 struct sk_buff;
 
 int ipcchan_netlink_put_channel(struct sk_buff *skb,
-				const struct ipcchan_channel *chan, u32 rights);
+				struct ipcchan_channel *chan, u32 rights);
 int ipcchan_netlink_put_port(struct sk_buff *skb, struct ipcchan_port *port);
 int ipcchan_netlink_put_draining(struct sk_buff *skb,
 				 const struct ipcchan_channel *chan, u32 slot);

@@ -5,10 +5,12 @@
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
+#include "connection.h"
 #include "grant.h"
 #include "map.h"
 #include "names.h"
 #include "port.h"
+#include "service.h"
 #include "sigio.h"
 #include "slot.h"
 #include "stall.h"
@@ -20,7 +22,7 @@
 int ipcchan_port_check(const struct ipcchan_attach *args,
 		       struct ipcchan_why *why)
 {
-	if (args->flags & ~IPCCHAN_ATTACH_OWNER)
+	if (args->flags & ~(IPCCHAN_ATTACH_OWNER | IPCCHAN_ATTACH_WAIT))
 		return ipcchan_refuse(why, -EINVAL, "unknown flags");
 	if (!args->role || args->role & ~(IPCCHAN_SEND | IPCCHAN_RECEIVE))
 		return ipcchan_refuse(why, -EINVAL,
@@ -28,6 +30,9 @@ int ipcchan_port_check(const struct ipcchan_attach *args,
 	if (args->owner && !(args->flags & IPCCHAN_ATTACH_OWNER))
 		return ipcchan_refuse(why, -EINVAL,
 				      "an owner is given but not asked for");
+	if (args->deadline_ns && !(args->flags & IPCCHAN_ATTACH_WAIT))
+		return ipcchan_refuse(why, -EINVAL,
+				      "a deadline is given but not waited for");
 	if (!(args->role & IPCCHAN_RECEIVE) &&
 	    (args->wake_count || args->wake_delay_ns))
 		return ipcchan_refuse(why, -EINVAL,
@@ -54,7 +59,7 @@ static int check_fits(const struct ipcchan_channel *chan,
 	if (args->wake_count > chan->geometry.depth)
 		return ipcchan_refuse(why, -EINVAL,
 				      "wake-count is more than the depth");
-	return 0;
+	return ipcchan_service_fits(chan, args, why);
 }
 
 static int check_rights(const struct ipcchan_access *access,
@@ -219,8 +224,11 @@ struct ipcchan_port *ipcchan_port_attach(const struct ipcchan_access *access,
 	struct ipcchan_port *port;
 	int err;
 
-	err = check_rights(access, args, why) ?: check_fits(chan, args, why) ?:
-	      look_for_slots(access, args->role, why);
+	err = check_rights(access, args, why) ?: check_fits(chan, args, why);
+	if (!err && chan->service && args->role & IPCCHAN_SEND)
+		return ipcchan_connection_make(access, args, mapping, why);
+	if (!err)
+		err = look_for_slots(access, args->role, why);
 	if (err)
 		return ERR_PTR(err);
 	port = alloc_port(chan, args->role, mapping);
@@ -234,6 +242,8 @@ struct ipcchan_port *ipcchan_port_attach(const struct ipcchan_access *access,
 	      enlist(port, access, why);
 	if (err)
 		goto uncharge;
+	if (chan->service)
+		ipcchan_service_configure(chan, args);
 	return port;
 
 uncharge:

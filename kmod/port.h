@@ -101,6 +101,8 @@ int ipcchan_port_activate(struct ipcchan_port *port);
 void ipcchan_port_detach(struct ipcchan_port *port, enum ipcchan_reason reason);
 void ipcchan_port_detach_locked(struct ipcchan_port *port,
 				enum ipcchan_reason reason);
+void ipcchan_port_detach_each_locked(struct ipcchan_channel *chan,
+				     enum ipcchan_reason reason);
 void ipcchan_port_detach_all_locked(struct ipcchan_channel *chan);
 int ipcchan_port_evict(struct ipcchan_channel *chan, u32 id,
 		       struct ipcchan_why *why);

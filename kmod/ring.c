@@ -250,6 +250,19 @@ void ipcchan_ring_begin(const struct ipcchan_channel *chan,
 }
 
 /*
+ * ipcchan_ring_deafen() - a port of a connection does not hear itself
+ *
+ * Its own line says what it would say of a sender whose pages make no sense: that
+ * it reads no more of it. It is on no slot yet for anybody to receive from.
+ */
+void ipcchan_ring_deafen(struct ipcchan_port *port)
+{
+	lockdep_assert_held(&port->chan->lock);
+	WRITE_ONCE(cursor(port->receipts, port->sender_slot)->closed,
+		   port->chan->senders[port->sender_slot].base);
+}
+
+/*
  * ipcchan_ring_next_base() - where the slot's next sender may begin
  *
  * The slot is empty and its windows are too, but a receiver may still store a

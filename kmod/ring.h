@@ -31,6 +31,7 @@ bool ipcchan_ring_unread(const struct ipcchan_channel *chan, u32 slot);
 bool ipcchan_ring_room(const struct ipcchan_port *sender);
 void ipcchan_ring_begin(const struct ipcchan_channel *chan,
 			struct ipcchan_region *receipts);
+void ipcchan_ring_deafen(struct ipcchan_port *port);
 u64 ipcchan_ring_next_base(const struct ipcchan_channel *chan, u32 slot);
 
 /* A port's own claims, for administrators to see. */

@@ -329,8 +329,8 @@ static void end(struct ipcchan_port *port, u32 flags, bool found)
 	spin_unlock(&chan->lock);
 }
 
-/* Sleep until woken: 0, or why not to look again. */
-static int doze(u64 deadline_ns)
+/* ipcchan_doze() - sleep until woken: 0, or why not to look again */
+int ipcchan_doze(u64 deadline_ns)
 {
 	ktime_t deadline = min_t(u64, deadline_ns, KTIME_MAX);
 
@@ -428,7 +428,7 @@ int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
 		if (ret || err || args->flags & IPCCHAN_WAIT_ARM)
 			break;
 		/* after a time-out or a signal it looks once more */
-		err = doze(args->deadline_ns);
+		err = ipcchan_doze(args->deadline_ns);
 	}
 	finish_wait(&port->wq, &entry);
 	end(port, args->flags, ret > 0 && !args->deadline_ns);

@@ -16,6 +16,7 @@
 
 int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
 		 const u64 *progress);
+int ipcchan_doze(u64 deadline_ns);
 int ipcchan_kick(struct ipcchan_port *port, const struct ipcchan_kick *args);
 __poll_t ipcchan_poll(struct ipcchan_port *port, struct file *file,
 		      struct poll_table_struct *table);

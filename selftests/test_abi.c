@@ -51,7 +51,8 @@ ADD(create, CREATE, .flags = IPCCHAN_CREATE_PERSISTENT | IPCCHAN_CREATE_UNNAMED,
     .reserved = offsetof(struct ipcchan_create, handle), WHY(create));
 ADD(lookup, LOOKUP, WHY(lookup));
 ADD(delete, DELETE, RESERVED(delete), WHY(delete));
-ADD(attach, ATTACH, .flags = IPCCHAN_ATTACH_OWNER, RESERVED(attach), WHY(attach));
+ADD(attach, ATTACH, .flags = IPCCHAN_ATTACH_OWNER | IPCCHAN_ATTACH_WAIT, RESERVED(attach),
+    WHY(attach));
 ADD(handle, HANDLE, RESERVED(handle), WHY(handle));
 ADD(revoke, REVOKE, RESERVED(revoke), WHY(revoke));
 ADD(kick, KICK, .port = true);

@@ -41,9 +41,7 @@ static const struct fault create_faults[] = {
 	FAULT(create, handle, 1, -EINVAL, "reserved is not zero"),
 	FAULT(create, flags, IPCCHAN_CREATE_UNNAMED, -EINVAL, "an unnamed channel has no name"),
 	FAULT(create, type, IPCCHAN_TYPE_QUEUE, -EOPNOTSUPP,
-	      "only channels of type topic are supported yet"),
-	FAULT(create, type, IPCCHAN_TYPE_SERVICE, -EOPNOTSUPP,
-	      "only channels of type topic are supported yet"),
+	      "only channels of type topic or service are supported yet"),
 	FAULT(create, history, 65536, -EINVAL, "history is more than 65535"),
 	FAULT(create, history, UINT32_MAX, -EINVAL, "history is more than 65535"),
 	FAULT(create, stall_ns, 1, -EINVAL, "stall is not from a millisecond to an hour"),
@@ -74,7 +72,12 @@ static const struct fault create_faults[] = {
 };
 
 static const struct fault attach_faults[] = {
-	FAULT(attach, flags, 2, -EINVAL, "unknown flags"),
+	FAULT(attach, flags, 4, -EINVAL, "unknown flags"),
+	FAULT(attach, deadline_ns, 1, -EINVAL, "a deadline is given but not waited for"),
+	FAULT(attach, backlog, 1, -EINVAL,
+	      "a backlog and a limit per user are for who listens at a service"),
+	FAULT(attach, max_per_user, 1, -EINVAL,
+	      "a backlog and a limit per user are for who listens at a service"),
 	FAULT(attach, role, 0, -EINVAL, "a role is to send, to receive, or both"),
 	FAULT(attach, role, IPCCHAN_ADMIN, -EINVAL, "a role is to send, to receive, or both"),
 	FAULT(attach, role, 7, -EINVAL, "a role is to send, to receive, or both"),

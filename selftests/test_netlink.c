@@ -186,7 +186,7 @@ struct fault {
 static const struct fault faults[] = {
 	/* the policy's */
 	U32(TYPE, 0, -ERANGE, NULL),
-	U32(TYPE, 4, -ERANGE, NULL),
+	U32(TYPE, 5, -ERANGE, NULL),
 	U32(OVERFLOW, 2, -ERANGE, NULL),
 	U32(FLAGS, 4, -EINVAL, NULL),
 	U32(FLAGS, 1u << 31 | 1, -EINVAL, NULL),
@@ -210,9 +210,8 @@ static const struct fault faults[] = {
 	{ IPCCHAN_A_CHANNEL_NAME, 1, 0, -EINVAL, "a name is 1 to 63 letters, digits and ._:/-" },
 	{ IPCCHAN_A_CHANNEL_NAME, 2, '*', -EINVAL, "a name is 1 to 63 letters, digits and ._:/-" },
 	U32(TYPE, IPCCHAN_TYPE_QUEUE, -EOPNOTSUPP,
-	    "only channels of type topic are supported yet"),
-	U32(TYPE, IPCCHAN_TYPE_SERVICE, -EOPNOTSUPP,
-	    "only channels of type topic are supported yet"),
+	    "only channels of type topic or service are supported yet"),
+	U32(TYPE, IPCCHAN_TYPE_CONNECTION, -EINVAL, "unknown type of channel"),
 	U32(FLAGS, IPCCHAN_CREATE_UNNAMED, -EINVAL,
 	    "an unnamed channel is made with its handle, not here"),
 	U32(HISTORY, 65536, -EINVAL, "history is more than 65535"),

@@ -7,7 +7,8 @@
 #   cov		gcc, coverage
 #   fuzz	clang, libFuzzer's counters, address and undefined sanitizers
 
-SIM_KMOD := channel geometry grant ioctl look member port ring roster slot stall threshold wait
+SIM_KMOD := channel connection geometry grant ioctl look member port ring roster service slot \
+	stall threshold wait
 SIM_SOURCES := device files heap hooks machine module pages process sleep
 SIM_LIB := $(filter-out device,$(LIB_SOURCES))
 

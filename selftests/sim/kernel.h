@@ -129,6 +129,7 @@ static inline void kref_put(struct kref *k, void (*release)(struct kref *))
 #define PTR_ERR(p)		((long)(p))
 #define ERR_CAST(p)		((void *)(p))
 #define IS_ERR(p)		((unsigned long)(p) >= -4095ul)
+#define PTR_ERR_OR_ZERO(p)	(IS_ERR(p) ? (int)PTR_ERR(p) : 0)
 
 /* Lists */
 struct list_head {
@@ -185,7 +186,29 @@ struct hlist_head {
 
 struct hlist_node {
 	struct hlist_node *next;
+	struct hlist_node **pprev;
 };
+
+static inline void hlist_add_head(struct hlist_node *node, struct hlist_head *head)
+{
+	node->next = head->first;
+	node->pprev = &head->first;
+	if (node->next)
+		node->next->pprev = &node->next;
+	head->first = node;
+}
+
+static inline void hlist_del(struct hlist_node *node)
+{
+	*node->pprev = node->next;
+	if (node->next)
+		node->next->pprev = node->pprev;
+}
+
+#define hlist_entry(p, t, m)	((p) ? container_of(p, t, m) : NULL)
+#define hlist_for_each_entry(p, head, m) \
+	for (p = hlist_entry((head)->first, typeof(*p), m); p; \
+	     p = hlist_entry(p->m.next, typeof(*p), m))
 
 #define DECLARE_HASHTABLE(name, bits)	struct hlist_head name[1 << (bits)]
 
@@ -204,6 +227,7 @@ typedef struct mutex spinlock_t;
 #define spin_lock_init(l)	mutex_init(l)
 #define lockdep_assert_held(l)	SIM_ASSERT((l)->held)
 #define mutex_lock_interruptible(l)	(mutex_lock(l), 0)
+#define mutex_lock_nested(l, depth)	mutex_lock(l)
 #define spin_lock(l)		mutex_lock(l)
 #define spin_unlock(l)		mutex_unlock(l)
 
@@ -270,6 +294,7 @@ typedef struct {
 #define current_fsuid()			((kuid_t){ sim_uid() })
 #define current_fsgid()			((kgid_t){ sim_gid() })
 #define uid_valid(id)			((id).val != (uid_t)-1)
+#define __kuid_val(id)			((id).val)
 #define gid_valid(id)			((id).val != (gid_t)-1)
 #define uid_eq(a, b)			((a).val == (b).val)
 #define in_group_p(id)			true
@@ -415,6 +440,10 @@ struct wait_queue_entry {
 void prepare_to_wait(wait_queue_head_t *queue, struct wait_queue_entry *entry, int state);
 void finish_wait(wait_queue_head_t *queue, struct wait_queue_entry *entry);
 void wake_up_all(wait_queue_head_t *queue);
+
+/* None is more exclusive than others. */
+#define wake_up_nr(queue, n)			((void)(n), wake_up_all(queue))
+#define prepare_to_wait_exclusive(q, e, s)	prepare_to_wait(q, e, s)
 void schedule(void);
 int schedule_hrtimeout(ktime_t *expires, enum hrtimer_mode mode);
 

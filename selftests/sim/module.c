@@ -12,6 +12,7 @@
 
 #include "../../kmod/rights.h"
 #include "../../kmod/sigio.h"
+#include "../../kmod/wait.h"
 
 bool ipcchan_name_valid(const char *name)
 {
@@ -43,13 +44,14 @@ int ipcchan_names_add(struct ipcchan_channel *chan, struct ipcchan_why *why)
 {
 	struct ipcchan_net *in = chan->net;
 
-	if (find(in, chan->name))
+	if (chan->name[0] && find(in, chan->name))
 		return ipcchan_refuse(why, -EEXIST, "the name is taken");
 	if (sim_place_channel(chan))
 		return ipcchan_refuse(why, -ENOMEM, "the simulation has too little memory");
 	chan->id = (u32)++in->ids.next;
 	chan->node.next = in->names[0].first;
 	in->names[0].first = &ipcchan_channel_ref(chan)->node;
+	wake_up_all(&in->callers);
 	return 0;
 }
 
@@ -70,6 +72,21 @@ struct ipcchan_channel *ipcchan_names_find(struct ipcchan_net *in, const char *n
 
 	return chan ? ipcchan_channel_ref(chan) :
 		      ERR_PTR(ipcchan_refuse(why, -ENOENT, "there is no channel of that name"));
+}
+
+int ipcchan_names_await(struct ipcchan_net *in, const char *name, u64 deadline_ns)
+{
+	DEFINE_WAIT(entry);
+	int err = 0;
+
+	for (;;) {
+		prepare_to_wait(&in->callers, &entry, TASK_INTERRUPTIBLE);
+		if (err || find(in, name))
+			break;
+		err = ipcchan_doze(deadline_ns);
+	}
+	finish_wait(&in->callers, &entry);
+	return err;
 }
 
 bool ipcchan_rights_admin(const struct ipcchan_net *in)

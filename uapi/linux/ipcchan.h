@@ -63,8 +63,13 @@
 enum ipcchan_type {
 	IPCCHAN_TYPE_TOPIC	= 1,
 	IPCCHAN_TYPE_QUEUE	= 2,	/* EOPNOTSUPP */
-	IPCCHAN_TYPE_SERVICE	= 3,	/* EOPNOTSUPP */
+	IPCCHAN_TYPE_SERVICE	= 3,
+	IPCCHAN_TYPE_CONNECTION	= 4,	/* made by connecting to a service */
 };
+
+/* Connections that wait to be accepted. */
+#define IPCCHAN_DEFAULT_BACKLOG	128u
+#define IPCCHAN_MAX_BACKLOG	4096u
 
 enum ipcchan_overflow {
 	IPCCHAN_OVERFLOW_BLOCK		= 0,	/* the sender waits */
@@ -235,6 +240,8 @@ struct ipcchan_delete {
 
 /* Attach only if the channel's owner is @owner. */
 #define IPCCHAN_ATTACH_OWNER	(1u << 0)
+/* Wait, until @deadline_ns, for the channel, and for who listens at a service. */
+#define IPCCHAN_ATTACH_WAIT	(1u << 1)
 
 /**
  * struct ipcchan_attach - IPCCHAN_IOC_ATTACH: make this file a port, or a port of
@@ -265,6 +272,17 @@ struct ipcchan_delete {
  * @fd:		out: on a handle: a new file, O_CLOEXEC, which is the port; the handle
  *		stays as it is. -1: this file has become the port
  * @reserved:	0
+ * @backlog:	service, to receive: most connections that wait to be accepted, up to
+ *		IPCCHAN_MAX_BACKLOG; 0: IPCCHAN_DEFAULT_BACKLOG
+ * @max_per_user: service, to receive: most connections of one user; 0: any number
+ * @deadline_ns: IPCCHAN_ATTACH_WAIT: CLOCK_MONOTONIC
+ *
+ * At a service, to receive is to listen: ACCEPT takes connections; @backlog and
+ * @max_per_user hold for the service from then on. To send is to connect: the port is
+ * the client's of a new connection (@type IPCCHAN_TYPE_CONNECTION), with both roles. It
+ * waits to be accepted from when its own region is mapped, for which mmap() gets
+ * ECONNREFUSED if nobody listens any more, EAGAIN if the backlog is full by then. The
+ * roster tells when the server has come. Documentation/service.md tells more.
  *
  * The port is the caller's in all respects (identity, memory, limits), also when
  * it has the handle from somebody else.
@@ -289,7 +307,9 @@ struct ipcchan_delete {
  * deleted; EMFILE, ENFILE no file for a handle's port; EISCONN the
  * file is a port already; EUSERS all slots of the role are taken; EOVERFLOW
  * the free slots have used up their sequence numbers; EDQUOT a limit on ports
- * or bytes; ENOMEM; EINTR killed while memory was taken; EOPNOTSUPP.
+ * or bytes, or the listener's on connections; to connect: ECONNREFUSED nobody listens,
+ * EAGAIN the backlog is full; ETIMEDOUT with ATTACH_WAIT; ENOMEM; EINTR killed while
+ * memory was taken, or a signal with ATTACH_WAIT; EOPNOTSUPP.
  */
 struct ipcchan_attach {
 	__u32	size;
@@ -315,6 +335,63 @@ struct ipcchan_attach {
 	__u64	window_size;
 	__s32	fd;
 	__u32	reserved;
+	__u32	backlog;
+	__u32	max_per_user;
+	__u64	deadline_ns;
+};
+
+/**
+ * struct ipcchan_accept - IPCCHAN_IOC_ACCEPT: take a connection
+ * @size:	of this struct
+ * @flags:	0
+ * @why:	buffer for the reason of a refusal
+ * @why_len:	its bytes
+ * @fd:		out: a new file, O_CLOEXEC, which is the server's port
+ * @deadline_ns: CLOCK_MONOTONIC: how long to wait for one; 0: not
+ * @geometry:	out: what follows is as for ATTACH
+ * @type:	out: IPCCHAN_TYPE_CONNECTION
+ * @port_id:	out
+ * @sender_slot: out
+ * @receiver_slot: out
+ * @own_offset:	out
+ * @own_size:	out
+ * @window_offset: out
+ * @window_size: out
+ * @pid:	out: client: as PEER tells of it
+ * @uid:	out
+ * @gid:	out
+ * @reserved:	0
+ * @attached_ns: out: when it connected
+ *
+ * On a listener; of the connections that wait, the one that has waited longest. The
+ * port's memory is charged to the caller. The client is told when the own region of it
+ * is mapped; if it ends before that, so does the client's port (refused).
+ *
+ * ETIMEDOUT; EINVAL, and: the file is no listener, or its own region is not mapped yet;
+ * ENOTCONN, EBUSY, ESHUTDOWN as for kick; EINTR as for wait; EMFILE, ENFILE, ENOMEM,
+ * EDQUOT: the connection goes on to wait.
+ */
+struct ipcchan_accept {
+	__u32	size;
+	__u32	flags;
+	__u64	why;
+	__u32	why_len;
+	__s32	fd;
+	__u64	deadline_ns;
+	struct ipcchan_geometry geometry;
+	__u32	type;
+	__u32	port_id;
+	__u32	sender_slot;
+	__u32	receiver_slot;
+	__u64	own_offset;
+	__u64	own_size;
+	__u64	window_offset;
+	__u64	window_size;
+	__u32	pid;
+	__u32	uid;
+	__u32	gid;
+	__u32	reserved;
+	__u64	attached_ns;
 };
 
 /**
@@ -462,6 +539,7 @@ enum ipcchan_reason {
 	IPCCHAN_REASON_EVICTED	= 2,	/* by the owner or CAP_NET_ADMIN */
 	IPCCHAN_REASON_STALLED	= 3,	/* it stood still while a sender waited */
 	IPCCHAN_REASON_DELETED	= 4,	/* with its channel */
+	IPCCHAN_REASON_REFUSED	= 5,	/* a connection that nobody accepted */
 };
 
 /**
@@ -507,6 +585,7 @@ struct ipcchan_peer {
 #define IPCCHAN_FEATURE_LABEL		(1ull << 4)
 #define IPCCHAN_FEATURE_THRESHOLD	(1ull << 5)
 #define IPCCHAN_FEATURE_HANDLE		(1ull << 6)	/* and unnamed channels */
+#define IPCCHAN_FEATURE_SERVICE		(1ull << 8)
 #define IPCCHAN_FEATURE_SIGNAL		(1ull << 10)
 
 /**
@@ -541,5 +620,6 @@ struct ipcchan_query {
 #define IPCCHAN_IOC_PEER	_IO(IPCCHAN_IOC_MAGIC, 0x87)
 #define IPCCHAN_IOC_HANDLE	_IO(IPCCHAN_IOC_MAGIC, 0x88)
 #define IPCCHAN_IOC_REVOKE	_IO(IPCCHAN_IOC_MAGIC, 0x89)
+#define IPCCHAN_IOC_ACCEPT	_IO(IPCCHAN_IOC_MAGIC, 0x8b)
 
 #endif /* _UAPI_LINUX_IPCCHAN_H */
