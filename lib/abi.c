@@ -57,7 +57,7 @@ AT(roster, sleeping_senders, IPCCHAN_CACHE_LINE + 8);
 _Static_assert(IPCCHAN_GRANULE == IPCCHAN_ARENA_GRANULE, "what the policy's sum counts in");
 
 /* The library's own. */
-SIZE(options, 104);
+SIZE(options, 120);
 AT(options, size, 0);
 AT(options, overflow, 60);
 AT(options, label, 96);
@@ -80,3 +80,6 @@ _Static_assert(IPCCHAN_GONE_CLOSED == IPCCHAN_REASON_CLOSED, "reasons");
 _Static_assert(IPCCHAN_GONE_EVICTED == IPCCHAN_REASON_EVICTED, "reasons");
 _Static_assert(IPCCHAN_GONE_STALLED == IPCCHAN_REASON_STALLED, "reasons");
 _Static_assert(IPCCHAN_GONE_DELETED == IPCCHAN_REASON_DELETED, "reasons");
+_Static_assert(IPCCHAN_GONE_REFUSED == IPCCHAN_REASON_REFUSED, "reasons");
+_Static_assert(IPCCHAN_TOPIC == IPCCHAN_TYPE_TOPIC, "types");
+_Static_assert(IPCCHAN_SERVICE == IPCCHAN_TYPE_SERVICE, "types");

@@ -6,7 +6,7 @@
 
 #define KNOWN_FLAGS	(IPCCHAN_OPEN_CREATE | IPCCHAN_OPEN_PERSISTENT | IPCCHAN_OPEN_OWNER | \
 			 IPCCHAN_OPEN_TIMESTAMPS | IPCCHAN_OPEN_NEED_PEER | \
-			 IPCCHAN_OPEN_SPIN_FIXED)
+			 IPCCHAN_OPEN_SPIN_FIXED | IPCCHAN_OPEN_WAIT)
 
 /* The first members of any version: less than these is a mistake. */
 #define MIN_OPTIONS	offsetof(struct ipcchan_options, depth)
@@ -113,7 +113,7 @@ int ipcchan_request_create(int fd, const char *name, const struct ipcchan_option
 	struct ipcchan_create create = {
 		.size = sizeof(create),
 		.flags = o->flags & IPCCHAN_OPEN_PERSISTENT ? IPCCHAN_CREATE_PERSISTENT : 0,
-		.type = IPCCHAN_TYPE_TOPIC,
+		.type = o->type ? o->type : IPCCHAN_TOPIC,
 		.overflow = o->overflow,
 		.geometry = {
 			.depth = o->depth,

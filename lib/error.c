@@ -16,6 +16,7 @@ static const struct {
 	{ E2BIG,	"a struct has members this version does not know" },
 	{ EBADF,	"not an open file" },
 	{ EBUSY,	"the port belongs to another process" },
+	{ ECONNREFUSED,	"nobody listens at the service" },
 	{ EDQUOT,	"over a limit on channels, ports or bytes" },
 	{ EEXIST,	"the channel exists already" },
 	{ EFAULT,	"bad address" },

@@ -18,6 +18,8 @@
  *   wait.c      sleeping, waking, time
  *   spin.c      polling before sleeping, and for how long
  *   many.c      waiting for many ports
+ *   service.c   listening, connecting, accepting
+ *   call.c      requests and their replies                 one thread for both sides
  *   arena.c     an allocator; knows nothing of all this
  *   device.c    calls to the module
  *   error.c     texts
@@ -229,6 +231,7 @@ struct ipcchan_port {
 	const struct ipcchan_slot *senders;
 	const struct ipcchan_slot *receivers;
 	uint64_t spin_rate;	/* turns in 2^20 ns */
+	struct ipcchan_calls *calls;	/* call.c; NULL: it makes none */
 
 	/* any thread; atomic, relaxed; seldom written */
 	_Alignas(IPCCHAN_CACHE_LINE) uint64_t spin_turns;	/* at most */
@@ -317,6 +320,21 @@ int ipcchan_give_struct(void *to, size_t minimum, const void *from, size_t known
 
 /* port.c */
 void *ipcchan_alloc(size_t n, size_t size);
+int ipcchan_guard_new(struct ipcchan_tx *tx, struct ipcchan_rx *rx,
+		      const struct ipcchan_guard **guard);
+void ipcchan_guard_free(const struct ipcchan_guard *guard);
+struct ipcchan_port *ipcchan_port_new(uint32_t roles, uint32_t flags, int fd);
+int ipcchan_attach_request(struct ipcchan_attach *a, uint32_t role,
+			   const struct ipcchan_options *o, struct ipcchan_error *error);
+int ipcchan_attach(int *fd, const char *name, int handle, struct ipcchan_attach *a,
+		   const struct ipcchan_options *o, struct ipcchan_error *error);
+int ipcchan_port_establish(struct ipcchan_port *port, const struct ipcchan_attach *a,
+			   uint64_t spin_ns, struct ipcchan_error *error);
+
+/* send.c */
+size_t ipcchan_sum(const struct iovec *pieces, size_t n);
+int ipcchan_put_tagged(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
+		       size_t length, uint64_t tag, uint32_t block);
 
 /* loan.c, take.c: made and freed with the port */
 struct ipcchan_tx *ipcchan_tx_new(const struct ipcchan_port *port, uint32_t slot);

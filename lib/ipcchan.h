@@ -75,6 +75,11 @@ struct ipcchan_error {
  * @stall_ns:	created, IPCCHAN_BLOCK: evict a receiver that stands still so long
  *		while a sender waits for it; 0: never
  * @spin_ns:	poll at most so long before sleeping
+ * @type:	created: IPCCHAN_TOPIC (0 too), IPCCHAN_SERVICE
+ * @backlog:	ipcchan_listen(): most connections that wait to be accepted, up to 4096; 128
+ *		if 0
+ * @max_per_user: ipcchan_listen(): most connections of one user; 0: any number
+ * @max_calls:	ipcchan_connect(), ipcchan_listen(): most calls in flight on a port
  * @label:	created: what is in the messages, up to 63 printable characters;
  *		attached: the channel must carry the same. NULL or "": none, any
  *
@@ -104,7 +109,15 @@ struct ipcchan_options {
 	uint64_t stall_ns;
 	uint64_t spin_ns;
 	const char *label;
+	uint32_t type;
+	uint32_t backlog;
+	uint32_t max_per_user;
+	uint32_t max_calls;
 };
+
+/* Who gets a message. */
+#define IPCCHAN_TOPIC		1u	/* every receiver */
+#define IPCCHAN_SERVICE		3u	/* the other end of a connection */
 
 /* What happens when a receiver is slow. */
 #define IPCCHAN_BLOCK		0u	/* the sender waits: nothing is lost */
@@ -116,6 +129,7 @@ struct ipcchan_options {
 #define IPCCHAN_OPEN_TIMESTAMPS	(1u << 3)	/* stamp messages on commit */
 #define IPCCHAN_OPEN_NEED_PEER	(1u << 4)	/* send: -EPIPE when the last receiver has left */
 #define IPCCHAN_OPEN_SPIN_FIXED	(1u << 5)	/* spin all of spin_ns, learn nothing */
+#define IPCCHAN_OPEN_WAIT	(1u << 8)	/* ipcchan_connect(): for what lacks */
 
 /** ipcchan_options_init() - mode 0600, own uid and gid, defaults elsewhere */
 IPCCHAN_API void ipcchan_options_init(struct ipcchan_options *options);
@@ -388,6 +402,163 @@ struct ipcchan_ready {
  */
 IPCCHAN_API int ipcchan_wait(struct ipcchan_ready *ports, size_t n, int64_t timeout_ns);
 
+/*
+ * Services: connections between two ports, private to them, each of which sends and
+ * receives. All calls for ports are for these too. A port never receives its own
+ * messages; it sends only while the other end is there (-EPIPE); what the other had
+ * sent before it left can still be received.
+ */
+struct ipcchan_listener;
+
+/**
+ * ipcchan_listen() - be a server of a service
+ * @listener:	out
+ * @name:	of the service
+ * @options:	or NULL. IPCCHAN_OPEN_CREATE: its geometry is that of each side of each
+ *		connection (depth 32, arena 64 KiB, 64 holds unless given), receivers: most
+ *		listeners, senders: 0. IPCCHAN_OPEN_TIMESTAMPS, IPCCHAN_OPEN_SPIN_FIXED,
+ *		spin_ns, max_calls: of the ports it accepts
+ * @error:	or NULL
+ *
+ * Several processes may listen: they share what waits. backlog and max_per_user are those
+ * of the newest. When the last listener has gone what waits is refused, and a service
+ * that is not persistent ends; what was accepted stays.
+ *
+ * -ENOENT, -EACCES no right to receive; -EUSERS as many listen as may; -EPROTOTYPE no
+ * service, or another label; -EINVAL; -EDQUOT; -ENOMEM; -EMFILE
+ */
+IPCCHAN_API int ipcchan_listen(struct ipcchan_listener **listener, const char *name,
+			       const struct ipcchan_options *options,
+			       struct ipcchan_error *error);
+/** ipcchan_listen_handle() - the same by a handle; nothing is created */
+IPCCHAN_API int ipcchan_listen_handle(struct ipcchan_listener **listener, int handle,
+				      const struct ipcchan_options *options,
+				      struct ipcchan_error *error);
+/** ipcchan_listener_close() - listen no more; takes NULL. Accepted ports stay. */
+IPCCHAN_API void ipcchan_listener_close(struct ipcchan_listener *listener);
+/**
+ * ipcchan_listener_fd() - for poll(), epoll: POLLIN a connection waits. -EBUSY forked
+ *
+ * One of several listeners that sleep is told of each connection; it may be gone by
+ * the time it is accepted.
+ */
+IPCCHAN_API int ipcchan_listener_fd(struct ipcchan_listener *listener);
+
+struct ipcchan_peer_info;
+
+/**
+ * ipcchan_accept() - take the connection that has waited longest
+ * @port:	out
+ * @client:	out: who it is, stamped by the kernel when it connected; its size is to be
+ *		set. Or NULL
+ *
+ * Any number of threads may accept at one listener. -EAGAIN none waits (no wait);
+ * -ETIMEDOUT; -EINTR; -EMFILE, -ENFILE, -ENOMEM, -EDQUOT: it goes on to wait (or, if
+ * memory lacks in this process, is refused); -ESHUTDOWN evicted or service deleted; -EBUSY forked child; -EINVAL
+ */
+IPCCHAN_API int ipcchan_accept(struct ipcchan_listener *listener, struct ipcchan_port **port,
+			       struct ipcchan_peer_info *client, int64_t timeout_ns);
+
+/**
+ * ipcchan_connect() - be a client of a service
+ * @port:	out
+ * @name:	of the service
+ * @options:	or NULL. IPCCHAN_OPEN_WAIT: wait for the service, for who listens, for a place
+ *		in the backlog; without it these are refused at once. max_calls: most
+ *		calls in flight; 64 if 0, never more than holds
+ * @timeout_ns:	until it is accepted, all in all
+ * @error:	or NULL
+ *
+ * -ENOENT no such service; -ECONNREFUSED nobody listens, or the listener went before it
+ * accepted; -EAGAIN the backlog is full; -EDQUOT as many connections as the listener
+ * allows the user, or another limit; -EACCES no right to send; -EPROTOTYPE no service, or
+ * another label; -ETIMEDOUT; -EINTR; -ESHUTDOWN deleted meanwhile; -ENOMEM; -EMFILE
+ */
+IPCCHAN_API int ipcchan_connect(struct ipcchan_port **port, const char *name,
+				const struct ipcchan_options *options, int64_t timeout_ns,
+				struct ipcchan_error *error);
+/** ipcchan_connect_handle() - the same by a handle */
+IPCCHAN_API int ipcchan_connect_handle(struct ipcchan_port **port, int handle,
+				       const struct ipcchan_options *options, int64_t timeout_ns,
+				       struct ipcchan_error *error);
+
+/*
+ * Calls: a request, and the reply that belongs to it. Both are messages; what they are is in
+ * two bits of their tags, which on connections are not for other use.
+ *
+ * Either end may make calls, if it was opened for it (max_calls). Who makes calls on a
+ * port does so in one thread, which is its sending and its receiving one, and receives there
+ * by these calls only: a reply that comes before it is asked for, and a message that is
+ * no reply, is kept (held) until then. poll() tells only of what has not come yet: ask
+ * with IPCCHAN_NO_WAIT until -EAGAIN before sleeping in it.
+ */
+#define IPCCHAN_TAG_CALL	(UINT64_C(1) << 63)	/* a request, or the reply to one */
+#define IPCCHAN_TAG_REPLY	(UINT64_C(1) << 62)	/* with the former: the reply */
+
+#define IPCCHAN_ANY_CALL	UINT64_C(0)
+
+/**
+ * ipcchan_call() - send a request, and wait for its reply
+ * @reply:	out: held, to be released
+ * @timeout_ns:	for both together
+ *
+ * If it fails the call has ended: a reply that comes later is dropped.
+ *
+ * As ipcchan_send() and ipcchan_receive(); -EPIPE the other end has left;
+ * -ENOBUFS max_calls are in flight, or there is no hold left for a reply;
+ * -EOPNOTSUPP the port was not opened to make calls
+ */
+IPCCHAN_API int ipcchan_call(struct ipcchan_port *port, const void *data, size_t length,
+			     struct ipcchan_message *reply, int64_t timeout_ns);
+/** ipcchan_callv() - the same, the request from several pieces */
+IPCCHAN_API int ipcchan_callv(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
+			      struct ipcchan_message *reply, int64_t timeout_ns);
+/**
+ * ipcchan_call_start() - send a request
+ * @call:	out: names it
+ * @timeout_ns:	how long to wait for room; meanwhile replies to others are taken
+ *
+ * As ipcchan_call(), but for what concerns the reply.
+ */
+IPCCHAN_API int ipcchan_call_start(struct ipcchan_port *port, const void *data, size_t length,
+				   uint64_t *call, int64_t timeout_ns);
+/** ipcchan_call_startv() - the same from several pieces */
+IPCCHAN_API int ipcchan_call_startv(struct ipcchan_port *port, const struct iovec *pieces,
+				    size_t n, uint64_t *call, int64_t timeout_ns);
+/** ipcchan_call_commit() - the same with a loan that was filled in place; as ipcchan_commit() */
+IPCCHAN_API int ipcchan_call_commit(struct ipcchan_port *port, struct ipcchan_loan *loan,
+				    uint64_t *call);
+/**
+ * ipcchan_call_finish() - the reply to a call, or IPCCHAN_ANY_CALL: the first that came
+ * @reply:	out: held; its tag is the call
+ *
+ * If it fails the call is still in flight. -ENOENT there is no such call, or none at all.
+ */
+IPCCHAN_API int ipcchan_call_finish(struct ipcchan_port *port, uint64_t call,
+				    struct ipcchan_message *reply, int64_t timeout_ns);
+/** ipcchan_call_cancel() - its reply is not wanted any more; -ENOENT */
+IPCCHAN_API int ipcchan_call_cancel(struct ipcchan_port *port, uint64_t call);
+/** ipcchan_call_receive() - as ipcchan_receive(), on a port that makes calls: no replies */
+IPCCHAN_API int ipcchan_call_receive(struct ipcchan_port *port, struct ipcchan_message *message,
+				     int64_t timeout_ns);
+
+/**
+ * ipcchan_reply() - answer a request; as ipcchan_send()
+ * @request:	as it was received; it may have been released since. Requests may be
+ *		answered in any order, or not at all
+ *
+ * -EINVAL: it is no request
+ */
+IPCCHAN_API int ipcchan_reply(struct ipcchan_port *port, const struct ipcchan_message *request,
+			      const void *data, size_t length, int64_t timeout_ns);
+/** ipcchan_replyv() - the same from several pieces */
+IPCCHAN_API int ipcchan_replyv(struct ipcchan_port *port, const struct ipcchan_message *request,
+			       const struct iovec *pieces, size_t n, int64_t timeout_ns);
+/** ipcchan_reply_commit() - the same with a loan that was filled in place; as ipcchan_commit() */
+IPCCHAN_API int ipcchan_reply_commit(struct ipcchan_port *port,
+				     const struct ipcchan_message *request,
+				     struct ipcchan_loan *loan);
+
 /**
  * ipcchan_port_fd() - for poll(), epoll (level or edge): POLLIN a message may be
  * received, POLLOUT room may be reserved after an -EAGAIN, POLLHUP/POLLRDHUP the last
@@ -431,6 +602,7 @@ IPCCHAN_API int ipcchan_port_peer(struct ipcchan_port *port, uint32_t role, uint
 #define IPCCHAN_GONE_EVICTED	2	/* by the owner or an administrator */
 #define IPCCHAN_GONE_STALLED	3	/* it stood still while a sender waited */
 #define IPCCHAN_GONE_DELETED	4	/* with its channel */
+#define IPCCHAN_GONE_REFUSED	5	/* a connection that nobody was there to accept */
 
 /** ipcchan_port_gone() - why, after an -ESHUTDOWN: IPCCHAN_GONE_*, or -EBUSY */
 IPCCHAN_API int ipcchan_port_gone(struct ipcchan_port *port);

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "call.h"
 
 /* An ephemeral channel can vanish between being made and being attached to. */
 #define MAX_TRIES	32
@@ -34,7 +34,9 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static int guard_new(struct ipcchan_port *port)
+/** ipcchan_guard_new() - what a forked child finds empty: 0 or -errno */
+int ipcchan_guard_new(struct ipcchan_tx *tx, struct ipcchan_rx *rx,
+		      const struct ipcchan_guard **guard)
 {
 	struct ipcchan_guard *page = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -47,36 +49,42 @@ static int guard_new(struct ipcchan_port *port)
 		munmap(page, page_size());
 		return rc;
 	}
-	*page = (struct ipcchan_guard){ .tx = port->tx, .rx = port->rx, .here = 1 };
-	port->guard = page;
+	*page = (struct ipcchan_guard){ .tx = tx, .rx = rx, .here = 1 };
+	*guard = page;
 	return 0;
 }
 
-static void guard_free(const struct ipcchan_guard *guard)
+void ipcchan_guard_free(const struct ipcchan_guard *guard)
 {
 	if (guard)
 		munmap((void *)(uintptr_t)guard, page_size());
 }
 
-static int attach(struct ipcchan_port *port, struct ipcchan_attach *attach,
-		  struct ipcchan_error *error)
+static int attach(int fd, struct ipcchan_attach *attach, struct ipcchan_error *error)
 {
 	attach->why = ipcchan_why(error, &attach->why_len);
-	return ipcchan_device_call(port->fd, IPCCHAN_IOC_ATTACH, attach);
+	return ipcchan_device_call(fd, IPCCHAN_IOC_ATTACH, attach);
 }
 
-static int create_or_attach(struct ipcchan_port *port, struct ipcchan_attach *a,
-			    const struct ipcchan_options *o, struct ipcchan_error *error)
+static int create_or_attach(int fd, struct ipcchan_attach *a, const struct ipcchan_options *o,
+			    struct ipcchan_error *error)
 {
-	int rc = attach(port, a, error);
+	int rc = attach(fd, a, error);
 
 	for (int i = 0; rc == -ENOENT && o->flags & IPCCHAN_OPEN_CREATE && i < MAX_TRIES; i++) {
-		rc = ipcchan_request_create(port->fd, a->name, o, error);
+		rc = ipcchan_request_create(fd, a->name, o, error);
 		if (rc && rc != -EEXIST)
 			return rc;
-		rc = attach(port, a, error);
+		rc = attach(fd, a, error);
 	}
 	return rc ? ipcchan_fail_call(error, rc, "cannot attach") : 0;
+}
+
+static bool is_known(const struct ipcchan_attach *a)
+{
+	if (a->type == IPCCHAN_TYPE_CONNECTION)
+		return a->overflow == IPCCHAN_OVERFLOW_BLOCK && a->geometry.senders == 2;
+	return a->type == IPCCHAN_TYPE_TOPIC && a->overflow <= IPCCHAN_OVERFLOW_DROP_OLDEST;
 }
 
 /* Takes over what the kernel said, if it and this library mean the same. */
@@ -85,7 +93,7 @@ static int adopt(struct ipcchan_port *port, const struct ipcchan_attach *a,
 {
 	struct ipcchan_layout *l = &port->layout;
 
-	if (a->type != IPCCHAN_TYPE_TOPIC || a->overflow > IPCCHAN_OVERFLOW_DROP_OLDEST)
+	if (!is_known(a))
 		return ipcchan_fail(error, -EOPNOTSUPP, "this library is too old for a channel "
 				    "of type %u, overflow %u", a->type, a->overflow);
 	port->id = a->port_id;
@@ -116,7 +124,7 @@ static int allocate(struct ipcchan_port *port, const struct ipcchan_attach *a)
 		if (!port->rx)
 			return -ENOMEM;
 	}
-	return guard_new(port);
+	return ipcchan_guard_new(port->tx, port->rx, &port->guard);
 }
 
 /*
@@ -137,8 +145,9 @@ static int map(struct ipcchan_port *port, const struct ipcchan_attach *a)
 	return ipcchan_device_map(port->fd, a->own_offset, port->own_size, true, &port->own);
 }
 
-static int establish(struct ipcchan_port *port, const struct ipcchan_attach *a,
-		     struct ipcchan_error *error)
+/** ipcchan_port_establish() - make a port of an attached file: all but what it is for */
+int ipcchan_port_establish(struct ipcchan_port *port, const struct ipcchan_attach *a,
+			   uint64_t spin_ns, struct ipcchan_error *error)
 {
 	int rc = adopt(port, a, error);
 
@@ -153,17 +162,20 @@ static int establish(struct ipcchan_port *port, const struct ipcchan_attach *a,
 		ipcchan_tx_start(port);
 	if (port->rx)
 		ipcchan_rx_start(port);
+	port->spin_rate = ipcchan_spin_rate();
+	ipcchan_port_set_spin(port, spin_ns);
 	return 0;
 }
 
-static int request_attach(const struct ipcchan_port *port, const struct ipcchan_options *o,
-			  struct ipcchan_attach *a, struct ipcchan_error *error)
+/** ipcchan_attach_request() - what is asked of ATTACH but by what; 0 or -EINVAL */
+int ipcchan_attach_request(struct ipcchan_attach *a, uint32_t role,
+			   const struct ipcchan_options *o, struct ipcchan_error *error)
 {
-	bool receives = port->roles & IPCCHAN_RECEIVE;
+	bool receives = role & IPCCHAN_RECEIVE;
 
 	*a = (struct ipcchan_attach){
 		.size = sizeof(*a),
-		.role = port->roles,
+		.role = role,
 		.wake_count = receives ? o->wake_count : 0,
 		.wake_delay_ns = receives ? o->wake_delay_ns : 0,
 	};
@@ -174,32 +186,38 @@ static int request_attach(const struct ipcchan_port *port, const struct ipcchan_
 	return ipcchan_take_label(a->label, o->label, error);
 }
 
-static int attach_by_name(struct ipcchan_port *port, const char *name,
-			  const struct ipcchan_options *o, struct ipcchan_attach *a,
-			  struct ipcchan_error *error)
+static int attach_by_name(int *fd, const char *name, struct ipcchan_attach *a,
+			  const struct ipcchan_options *o, struct ipcchan_error *error)
 {
 	int rc = ipcchan_take_name(a->name, name, error);
 
 	if (rc)
 		return rc;
-	port->fd = ipcchan_open_device(error);
-	if (port->fd < 0)
-		return port->fd;
-	return create_or_attach(port, a, o, error);
+	*fd = ipcchan_open_device(error);
+	if (*fd < 0)
+		return *fd;
+	return create_or_attach(*fd, a, o, error);
 }
 
 /* The handle's call makes the file. */
-static int attach_by_handle(struct ipcchan_port *port, int handle, struct ipcchan_attach *a,
+static int attach_by_handle(int *fd, int handle, struct ipcchan_attach *a,
 			    struct ipcchan_error *error)
 {
-	int rc;
+	int rc = attach(handle, a, error);
 
-	a->why = ipcchan_why(error, &a->why_len);
-	rc = ipcchan_device_call(handle, IPCCHAN_IOC_ATTACH, a);
 	if (rc)
 		return ipcchan_fail_call(error, rc, "cannot attach");
-	port->fd = a->fd;
+	*fd = a->fd;
 	return 0;
+}
+
+/** ipcchan_attach() - an attached file; @name NULL: by @handle. @fd may be set all the same */
+int ipcchan_attach(int *fd, const char *name, int handle, struct ipcchan_attach *a,
+		   const struct ipcchan_options *o, struct ipcchan_error *error)
+{
+	if (name)
+		return attach_by_name(fd, name, a, o, error);
+	return attach_by_handle(fd, handle, a, error);
 }
 
 /* @name NULL: by @handle */
@@ -207,15 +225,11 @@ static int open_port(struct ipcchan_port *port, const char *name, int handle,
 		     const struct ipcchan_options *o, struct ipcchan_error *error)
 {
 	struct ipcchan_attach a;
-	int rc = request_attach(port, o, &a, error);
+	int rc = ipcchan_attach_request(&a, port->roles, o, error);
 
-	if (rc)
-		return rc;
-	if (name)
-		rc = attach_by_name(port, name, o, &a, error);
-	else
-		rc = attach_by_handle(port, handle, &a, error);
-	return rc ? rc : establish(port, &a, error);
+	if (!rc)
+		rc = ipcchan_attach(&port->fd, name, handle, &a, o, error);
+	return rc ? rc : ipcchan_port_establish(port, &a, o->spin_ns, error);
 }
 
 /* Undoes open_port(), as far as it came. A child has nothing mapped. */
@@ -225,12 +239,26 @@ static void destroy(struct ipcchan_port *port)
 		ipcchan_device_unmap(port->own, port->own_size);
 		ipcchan_device_unmap(port->window, port->window_size);
 	}
-	guard_free(port->guard);
+	ipcchan_guard_free(port->guard);
+	ipcchan_calls_free(port->calls);
 	ipcchan_rx_free(port->rx);
 	ipcchan_tx_free(port->tx);
 	if (port->fd >= 0)
 		ipcchan_device_close(port->fd);
 	free(port);
+}
+
+/** ipcchan_port_new() - nothing yet but its file, or -1, which it closes; NULL: no memory */
+struct ipcchan_port *ipcchan_port_new(uint32_t roles, uint32_t flags, int fd)
+{
+	struct ipcchan_port *port = ipcchan_alloc(1, sizeof(*port));
+
+	if (!port)
+		return NULL;
+	port->fd = fd;
+	port->roles = roles;
+	port->flags = flags;
+	return port;
 }
 
 static int open_by(struct ipcchan_port **out, const char *name, int handle, uint32_t roles,
@@ -245,19 +273,14 @@ static int open_by(struct ipcchan_port **out, const char *name, int handle, uint
 		return rc;
 	if (!roles || roles & ~(IPCCHAN_ROLE_SEND | IPCCHAN_ROLE_RECEIVE))
 		return ipcchan_fail(error, -EINVAL, "a port sends, receives or both");
-	port = ipcchan_alloc(1, sizeof(*port));
+	port = ipcchan_port_new(roles, o.flags, -1);
 	if (!port)
 		return ipcchan_fail(error, -ENOMEM, "%s", ipcchan_strerror(-ENOMEM));
-	port->fd = -1;
-	port->roles = roles;
-	port->flags = o.flags;
 	rc = open_port(port, name, handle, &o, error);
 	if (rc) {
 		destroy(port);
 		return rc;
 	}
-	port->spin_rate = ipcchan_spin_rate();
-	ipcchan_port_set_spin(port, o.spin_ns);
 	*out = port;
 	return 0;
 }

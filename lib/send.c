@@ -21,9 +21,10 @@ static void gather(uint8_t *to, const struct payload *p)
 }
 
 /* There is room, and it is @block. */
-static inline void put(struct ipcchan_port *port, const struct payload *p, uint32_t block)
+static inline void put(struct ipcchan_port *port, const struct payload *p, uint64_t tag,
+		       uint32_t block)
 {
-	struct ipcchan_loan loan = { .length = p->length };
+	struct ipcchan_loan loan = { .length = p->length, .tag = tag };
 	struct ipcchan_tx *tx = port->tx;
 	uint64_t inside[IPCCHAN_INSIDE_WORDS];
 
@@ -38,8 +39,8 @@ static inline void put(struct ipcchan_port *port, const struct payload *p, uint3
 	}
 }
 
-/* Of all pieces together; what passes any message's limit stands for all that does. */
-static size_t sum(const struct iovec *pieces, size_t n)
+/** ipcchan_sum() - of all pieces; what passes any message's limit stands for all that does */
+size_t ipcchan_sum(const struct iovec *pieces, size_t n)
 {
 	size_t length = 0;
 
@@ -53,7 +54,7 @@ static size_t sum(const struct iovec *pieces, size_t n)
 int ipcchan_sendv(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
 		  int64_t timeout_ns)
 {
-	struct payload payload = { pieces, n, sum(pieces, n) };
+	struct payload payload = { pieces, n, ipcchan_sum(pieces, n) };
 	int rc = ipcchan_check(port, IPCCHAN_SEND);
 	uint32_t block;
 
@@ -62,7 +63,17 @@ int ipcchan_sendv(struct ipcchan_port *port, const struct iovec *pieces, size_t 
 	rc = ipcchan_room(port, payload.length, &block, timeout_ns);
 	if (rc)
 		return rc;
-	put(port, &payload, block);
+	put(port, &payload, 0, block);
+	return ipcchan_publish_end(port);
+}
+
+/** ipcchan_put_tagged() - a message of @length bytes, for which there is room: 0 or -ESHUTDOWN */
+int ipcchan_put_tagged(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
+		       size_t length, uint64_t tag, uint32_t block)
+{
+	struct payload payload = { pieces, n, length };
+
+	put(port, &payload, tag, block);
 	return ipcchan_publish_end(port);
 }
 
@@ -132,7 +143,7 @@ ssize_t ipcchan_send_batch(struct ipcchan_port *port, const struct iovec *messag
 		rc = room_within(port, payload.length, &block, &patience);
 		if (rc)
 			break;
-		put(port, &payload, block);
+		put(port, &payload, 0, block);
 		done++;
 	}
 	if (done && port->tx->pending)
