@@ -82,9 +82,11 @@ static const struct { const char *words, *complaint; } wrong[] = {
 	{ "channel add", "NAME is missing" },
 	{ "channel add %s", "type: is missing" },
 	{ "channel add %s depth 8", "type: is missing" },
-	{ "channel add %s type", "type: a value is missing; accepted: topic" },
-	{ "channel add %s type queue", "type: 'queue' is not accepted; accepted: topic" },
-	{ "channel add %s type service", "'service' is not accepted" },
+	{ "channel add %s type", "type: a value is missing; accepted: topic, service" },
+	{ "channel add %s type queue", "type: 'queue' is not accepted; accepted: topic, service" },
+	{ "channel add %s type connection", "'connection' is not accepted" },
+	{ "channel add %s type serv", "'serv' is not accepted" },
+	{ "channel add %s type topic,", "'topic,' is not accepted" },
 	{ "channel add %s topic", "unknown word 'topic'; accepted: type, overflow, depth" },
 	{ "channel add %s type topic type topic", "type: given twice" },
 	{ "channel add %s type topic persistent persistent", "persistent: given twice" },
@@ -214,7 +216,8 @@ TEST_F(ipcadm, help)
 static const char *const channel_keys[] = {
 	"name", "id", "type", "overflow", "depth", "arena", "max-message", "senders", "receivers",
 	"holds", "mode", "owner", "group", "persistent", "history", "stall", "label",
-	"senders-attached", "receivers-attached", "bytes", "rights",
+	"senders-attached", "receivers-attached", "bytes", "rights", "backlog", "max-per-user",
+	"waiting", "service",
 };
 
 static const char *const port_keys[] = {

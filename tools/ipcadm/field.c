@@ -14,6 +14,7 @@ static const char *const types[] = {
 	[IPCCHAN_TYPE_TOPIC] = "topic",
 	[IPCCHAN_TYPE_QUEUE] = "queue",
 	[IPCCHAN_TYPE_SERVICE] = "service",
+	[IPCCHAN_TYPE_CONNECTION] = "connection",
 };
 
 static const char *const overflows[] = {
@@ -39,7 +40,7 @@ static const struct field of_channel[] = {
 	FIELD("name", IPCCHAN_A_CHANNEL_NAME, FIELD_NAME, BRIEF),
 	FIELD("id", IPCCHAN_A_CHANNEL_ID, FIELD_U32, BRIEF),
 	FIELD("type", IPCCHAN_A_CHANNEL_TYPE, FIELD_CHOICE, IN | FIELD_REQUIRED | BRIEF,
-	  WORDS(types), .accepted = "topic"),
+	  WORDS(types), .accepted = "topic, service"),
 	FIELD("overflow", IPCCHAN_A_CHANNEL_OVERFLOW, FIELD_CHOICE, IN | BRIEF,
 	  WORDS(overflows)),
 	FIELD("depth", IPCCHAN_A_CHANNEL_DEPTH, FIELD_U32, IN | BRIEF),
@@ -60,6 +61,10 @@ static const struct field of_channel[] = {
 	FIELD("receivers-attached", IPCCHAN_A_CHANNEL_RECEIVERS_ATTACHED, FIELD_U32, BRIEF),
 	FIELD("bytes", IPCCHAN_A_CHANNEL_BYTES, FIELD_SIZE, BRIEF),
 	FIELD("rights", IPCCHAN_A_CHANNEL_RIGHTS, FIELD_SET, 0, WORDS(rights)),
+	FIELD("backlog", IPCCHAN_A_CHANNEL_BACKLOG, FIELD_U32, 0),
+	FIELD("max-per-user", IPCCHAN_A_CHANNEL_MAX_PER_USER, FIELD_U32, 0),
+	FIELD("waiting", IPCCHAN_A_CHANNEL_WAITING, FIELD_U32, 0),
+	FIELD("service", IPCCHAN_A_CHANNEL_SERVICE, FIELD_U32, 0),
 };
 
 const struct field_table channel_fields =

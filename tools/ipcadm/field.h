@@ -39,7 +39,7 @@ struct field {
 	unsigned int use;
 	const char *const *words;
 	uint32_t nr_words;
-	const char *accepted;		/* input: the one of @words it takes; NULL: all */
+	const char *accepted;		/* input: those of @words it takes; NULL: all */
 	uint32_t bit;
 	const struct field_table *nested;
 };

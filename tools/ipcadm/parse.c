@@ -95,9 +95,22 @@ static int unknown(const struct field_table *table, const char *word)
 	return usage_error("unknown word '%s'; accepted: %s", word, known);
 }
 
+/* Is it one of a list, as a person reads it? */
+static bool is_in(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (; list; list = strchr(list, ' ') ? strchr(list, ' ') + 1 : NULL) {
+		if (length && !strncmp(list, word, length) &&
+		    (list[length] == ',' || !list[length]))
+			return true;
+	}
+	return false;
+}
+
 static bool read_choice(const struct field *field, const char *word, uint64_t *value)
 {
-	if (field->accepted && strcmp(field->accepted, word))
+	if (field->accepted && !is_in(field->accepted, word))
 		return false;
 	for (uint32_t i = 0; i < field->nr_words; i++) {
 		if (field->words[i] && !strcmp(field->words[i], word)) {
