@@ -3,8 +3,8 @@
 # linker looks for beside it.
 LIB_VERSION := 0.1.0
 LIB_SONAME := libipcchan.so.0
-LIB_SOURCES := abi arena call channel device error handle loan many order port publish receive \
-	reclaim roster send service source spin take wait
+LIB_SOURCES := abi arena call channel device error handle latest loan many order port \
+	publish receive reclaim roster send service source spin take wait
 LIB_OBJS := $(LIB_SOURCES:%=$(O)/lib/%.o)
 LIB_SO := $(O)/lib/libipcchan.so
 LIB_A := $(O)/lib/libipcchan.a

@@ -14,6 +14,7 @@
  *   order.c     which sender is asked next                 receiving thread
  *   take.c      taking messages and giving them back       receiving thread
  *   receive.c   the receiving calls                        receiving thread
+ *   latest.c    the newest value                           receiving thread
  *   roster.c    who is there                               either, its own side
  *   wait.c      sleeping, waking, time
  *   spin.c      polling before sleeping, and for how long
