@@ -294,7 +294,8 @@ uint32_t ipcchan_arena_take(struct ipcchan_arena *a, uint64_t bytes)
 {
 	uint32_t size, n;
 
-	if (!bytes || bytes > (uint64_t)a->granules * IPCCHAN_ARENA_GRANULE)
+	/* what is more than all that is free need not be looked for */
+	if (!bytes || bytes > ipcchan_arena_free(a))
 		return NONE;
 	size = granules(bytes);
 	n = take_aside(a, size);

@@ -75,6 +75,12 @@ void ipcchan_arena_give(struct ipcchan_arena *arena, uint32_t block);
 /** ipcchan_arena_offset() - where a block begins, bytes */
 uint64_t ipcchan_arena_offset(const struct ipcchan_arena *arena, uint32_t block);
 
+/** ipcchan_arena_free() - bytes not taken now, wherever they are */
+static inline uint64_t ipcchan_arena_free(const struct ipcchan_arena *arena)
+{
+	return (uint64_t)(arena->granules - arena->used) * IPCCHAN_ARENA_GRANULE;
+}
+
 /** ipcchan_arena_used() - bytes taken now */
 uint64_t ipcchan_arena_used(const struct ipcchan_arena *arena);
 

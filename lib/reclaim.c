@@ -85,9 +85,16 @@ static void read_holds(struct ipcchan_port *port)
 	struct ipcchan_tx *tx = port->tx;
 
 	for (uint32_t i = 0; i < tx->nr_readers; i++) {
-		/* J, pairs with I; after all of H */
-		for (uint32_t j = 0; j < port->geometry.holds; j++)
-			mark(tx, ipcchan_load_acquire(&tx->readers[i].holds[j]));
+		const uint64_t *hold = tx->readers[i].holds;
+		const uint64_t *end = hold + port->geometry.holds;
+
+		for (; hold < end; hold++) {
+			/* J, pairs with I; after all of H */
+			uint64_t seq = ipcchan_load_acquire(hold);
+
+			if (seq)
+				mark(tx, seq);
+		}
 	}
 }
 
