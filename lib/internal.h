@@ -9,6 +9,7 @@
  *   publish.c   making messages visible, waking           sending thread
  *   send.c      the sending calls                          sending thread
  *   short.h     the path of a short message                either, its own side
+ *   place.h     the path of a message in place             either, its own side
  *   reclaim.c   freeing what was published                 sending thread
  *   source.c    what a sender shows its receiver           receiving thread
  *   order.c     which sender is asked next                 receiving thread
@@ -109,6 +110,7 @@ struct ipcchan_tx {
 	uint32_t short_end;	/* constant: shorter messages may go the short way */
 
 	/* constant */
+	uint64_t most_in_place;	/* longer messages go the long way */
 	uint8_t *payload;
 	uint64_t base;
 	uint64_t limit;		/* last sequence of the slot */
@@ -177,6 +179,7 @@ struct ipcchan_rx {
 	_Alignas(IPCCHAN_CACHE_LINE) struct ipcchan_receipts *receipts;	/* constant */
 	uint32_t mask;		/* constant */
 	uint32_t most_inside;	/* constant */
+	uint64_t most_in_place;	/* constant: longer messages go the long way */
 
 	/* the senders, as of the roster with this generation */
 	uint64_t generation;

@@ -9,7 +9,7 @@
  */
 #include <stdlib.h>
 
-#include "internal.h"
+#include "place.h"
 
 #define LOAN_INDEX_BITS	16
 
@@ -165,7 +165,7 @@ static void *memory_of(struct ipcchan_tx *tx, struct ipcchan_lent *lent)
 	return tx->payload + ipcchan_arena_offset(&tx->arena, lent->block);
 }
 
-static void lend(struct ipcchan_tx *tx, struct ipcchan_loan *loan, size_t length, uint32_t block)
+static inline void lend(struct ipcchan_tx *tx, struct ipcchan_loan *loan, size_t length, uint32_t block)
 {
 	uint32_t index = tx->free_loans[--tx->nr_free_loans];
 	struct ipcchan_lent *lent = &tx->lent[index];
@@ -183,22 +183,9 @@ static void lend(struct ipcchan_tx *tx, struct ipcchan_loan *loan, size_t length
 	};
 }
 
-/* Room where all is as usual; ipcchan_room() tells what is not. */
-static inline bool room_at_once(struct ipcchan_port *port, size_t length, uint32_t *block)
-{
-	struct ipcchan_tx *tx = port->tx;
-
-	if (length <= IPCCHAN_INSIDE || length > port->geometry.max_message ||
-	    tx->head >= tx->until ||
-	    /* M, pairs with M in the kernel; after the last publish's C */
-	    ipcchan_load_acquire(&port->roster->receiver_generation) != tx->generation)
-		return false;
-	*block = ipcchan_arena_take(&tx->arena, length);
-	return *block != IPCCHAN_ARENA_NONE;
-}
-
-int ipcchan_reserve(struct ipcchan_port *port, size_t length, struct ipcchan_loan *loan,
-		    int64_t timeout_ns)
+static __attribute__((noinline)) int reserve_slowly(struct ipcchan_port *port, size_t length,
+						    struct ipcchan_loan *loan,
+						    int64_t timeout_ns)
 {
 	int rc = ipcchan_check(port, IPCCHAN_SEND);
 	uint32_t block;
@@ -207,17 +194,31 @@ int ipcchan_reserve(struct ipcchan_port *port, size_t length, struct ipcchan_loa
 		return rc;
 	if (!port->tx->nr_free_loans)
 		return -ENOBUFS;
-	if (ipcchan_unlikely(!room_at_once(port, length, &block))) {
-		rc = ipcchan_room(port, length, &block, timeout_ns);
-		if (rc)
-			return rc;
-	}
+	rc = ipcchan_room(port, length, &block, timeout_ns);
+	if (rc)
+		return rc;
 	lend(port->tx, loan, length, block);
 	return 0;
 }
 
+int ipcchan_reserve(struct ipcchan_port *port, size_t length, struct ipcchan_loan *loan,
+		    int64_t timeout_ns)
+{
+	struct ipcchan_tx *tx = ipcchan_tx(port);
+	uint32_t block;
+
+	if (ipcchan_unlikely(!tx || timeout_ns < IPCCHAN_WAIT_FOREVER_NS ||
+			     !ipcchan_place_fits(port, tx, length)))
+		return reserve_slowly(port, length, loan, timeout_ns);
+	block = ipcchan_arena_take(&tx->arena, length);
+	if (ipcchan_unlikely(block == IPCCHAN_ARENA_NONE))
+		return reserve_slowly(port, length, loan, timeout_ns);
+	lend(tx, loan, length, block);
+	return 0;
+}
+
 /* What a loan refers to, if it is out. */
-static struct ipcchan_lent *find_lent(struct ipcchan_tx *tx, const struct ipcchan_loan *loan)
+static inline struct ipcchan_lent *find_lent(struct ipcchan_tx *tx, const struct ipcchan_loan *loan)
 {
 	uint32_t index = loan->id & ((1u << LOAN_INDEX_BITS) - 1);
 	struct ipcchan_lent *lent = &tx->lent[index];
@@ -228,14 +229,12 @@ static struct ipcchan_lent *find_lent(struct ipcchan_tx *tx, const struct ipccha
 	return lent;
 }
 
-static void end_loan(struct ipcchan_port *port, struct ipcchan_lent *lent)
+static inline void end_loan(struct ipcchan_tx *tx, struct ipcchan_lent *lent)
 {
-	struct ipcchan_tx *tx = port->tx;
-
 	lent->out = false;
 	tx->free_loans[tx->nr_free_loans++] = (uint32_t)(lent - tx->lent);
 	ipcchan_count(&tx->loans, -1);
-	ipcchan_room_changed(port);
+	tx->until += !!tx->until;	/* 0: nobody is there to send to */
 }
 
 /* What the message does not fill goes back to the arena: the block it keeps. */
@@ -263,21 +262,35 @@ static void commit(struct ipcchan_port *port, const struct ipcchan_loan *loan,
 	ipcchan_publish_one(port, loan, block, memory_of(tx, lent));
 	if (block != lent->block)
 		ipcchan_arena_give(&tx->arena, lent->block);
-	end_loan(port, lent);
+	end_loan(tx, lent);
+}
+
+static __attribute__((noinline)) int commit_slowly(struct ipcchan_port *port,
+						   const struct ipcchan_loan *loan,
+						   struct ipcchan_lent *lent)
+{
+	commit(port, loan, lent);
+	return ipcchan_publish_end(port);
 }
 
 int ipcchan_commit(struct ipcchan_port *port, struct ipcchan_loan *loan)
 {
-	int rc = ipcchan_check(port, IPCCHAN_SEND);
+	struct ipcchan_tx *tx = ipcchan_tx(port);
 	struct ipcchan_lent *lent;
 
-	if (rc)
-		return rc;
-	lent = find_lent(port->tx, loan);
-	if (!lent || loan->length > lent->length)
+	if (ipcchan_unlikely(!tx))
+		return ipcchan_check(port, IPCCHAN_SEND);
+	lent = find_lent(tx, loan);
+	if (ipcchan_unlikely(!lent || loan->length > lent->length))
 		return -EINVAL;
-	commit(port, loan, lent);
-	return ipcchan_publish_end(port);
+	if (ipcchan_unlikely(lent->block == IPCCHAN_ARENA_NONE || loan->length < lent->length ||
+			     !tx->most_in_place))
+		return commit_slowly(port, loan, lent);
+	ipcchan_place_put(tx, loan, lent->block, 0);
+	end_loan(tx, lent);
+	if (ipcchan_unlikely(ipcchan_short_end(port, tx)))
+		return ipcchan_publish_wake(port, tx->head - 1);
+	return ipcchan_load(&port->roster->receiver_generation) ? 0 : -ESHUTDOWN;
 }
 
 static struct ipcchan_lent *lent_of(struct ipcchan_tx *tx, const struct ipcchan_loan *loan)
@@ -327,7 +340,7 @@ void ipcchan_abort(struct ipcchan_port *port, struct ipcchan_loan *loan)
 	if (!lent)
 		return;
 	ipcchan_arena_give(&port->tx->arena, lent->block);
-	end_loan(port, lent);
+	end_loan(port->tx, lent);
 	port->tx->lacking = false;
 }
 
@@ -365,9 +378,11 @@ struct ipcchan_tx *ipcchan_tx_new(const struct ipcchan_port *port, uint32_t slot
 	}
 	tx->slot = slot;
 	tx->mask = g->depth - 1;
-	if (!(port->flags & IPCCHAN_OPEN_TIMESTAMPS))
+	if (!(port->flags & IPCCHAN_OPEN_TIMESTAMPS)) {
 		tx->short_end = 1 + (g->max_message < IPCCHAN_INSIDE ?
 				     (uint32_t)g->max_message : IPCCHAN_INSIDE);
+		tx->most_in_place = g->max_message;
+	}
 	tx->history = port->history;
 	for (uint32_t i = 0; i < g->depth; i++)
 		tx->entries[i].block = IPCCHAN_ARENA_NONE;

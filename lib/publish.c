@@ -2,7 +2,7 @@
 /* Making messages visible, and waking who sleeps for them. */
 #include <string.h>
 
-#include "short.h"
+#include "place.h"
 
 /* By words: who reads one at the same time finds out by the sequence. */
 static void put_inside(struct ipcchan_desc *desc, const uint8_t *from, size_t length)
@@ -29,26 +29,15 @@ void ipcchan_publish_one(struct ipcchan_port *port, const struct ipcchan_loan *l
 {
 	uint64_t time = port->flags & IPCCHAN_OPEN_TIMESTAMPS ? ipcchan_device_now() : 0;
 	struct ipcchan_tx *tx = port->tx;
-	uint64_t seq = tx->head + 1;
-	struct ipcchan_desc *desc = &tx->ring[seq & tx->mask];
+	struct ipcchan_desc *desc = &tx->ring[(tx->head + 1) & tx->mask];
 
 	tx->pending++;
-	if (block == IPCCHAN_ARENA_NONE) {
-		put_inside(desc, inside, loan->length);
-		ipcchan_short_describe_to(tx, desc, loan->length, loan->tag, time,
-					  loan->priority);
+	if (block != IPCCHAN_ARENA_NONE) {
+		ipcchan_place_put(tx, loan, block, time);
 		return;
 	}
-	tx->entries[seq & tx->mask].block = block;
-	tx->nr_blocks++;
-	ipcchan_store(&desc->offset, (uint32_t)ipcchan_arena_offset(&tx->arena, block));
-	ipcchan_store(&desc->length, (uint32_t)loan->length);
-	ipcchan_store(&desc->tag, loan->tag);
-	ipcchan_store(&desc->time_ns, time);
-	ipcchan_store(&desc->priority, loan->priority);
-	ipcchan_count(&tx->outbox->bytes, loan->length);
-	tx->head = seq;
-	ipcchan_store_release(&desc->seq, seq);			/* A, pairs with B */
+	put_inside(desc, inside, loan->length);
+	ipcchan_describe_to(tx, desc, 0, loan->length, loan->tag, time, loan->priority);
 }
 
 /* Have as many been published as it awaits, since it was first seen to? */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /* The calls that receive: in place or by copy, one or many. */
-#include "short.h"
+#include "place.h"
 
 /* Messages that vanished while they were being taken, in one call. */
 #define MAX_TRIES	256
@@ -138,44 +138,84 @@ static int take_copy(struct ipcchan_port *port, struct ipcchan_found *found, str
 	return rc;
 }
 
-/* The next message of the sender whose turn it is; IPCCHAN_AGAIN: all is not as usual. */
-static inline int take_usual(struct ipcchan_port *port, struct taking *t)
+static __attribute__((noinline)) int wake_after(struct ipcchan_port *port,
+						struct ipcchan_source *s)
 {
-	struct ipcchan_rx *rx = port->rx;
-	struct ipcchan_found found;
-	struct ipcchan_source *s;
-	int rc;
+	ipcchan_wake_sender(port, s, s->expected - 2, s->expected - 1);
+	return 0;
+}
 
-	if (ipcchan_unlikely(!ipcchan_short_usual(port, rx)))
+/* One message in place, if all is as usual; IPCCHAN_AGAIN: the long way. */
+static IPCCHAN_INLINE int receive_usual(struct ipcchan_port *port, struct ipcchan_rx *rx,
+					struct ipcchan_message *message)
+{
+	struct ipcchan_source *s;
+	uint64_t seq;
+
+	if (ipcchan_unlikely(!ipcchan_short_usual(port, rx) || !rx->nr_free_holds))
 		return IPCCHAN_AGAIN;
 	s = &rx->sources[rx->order[rx->turn]];
-	if (!ipcchan_source_is_next(rx, s))
+	if (ipcchan_unlikely(!ipcchan_place_get(port, rx, s, message)))
 		return IPCCHAN_AGAIN;
-	rc = ipcchan_source_read(port, s, s->expected, &found);
-	if (ipcchan_likely(!rc))
-		rc = take_in_place(port, &found, t);
-	if (ipcchan_likely(!rc))
+	seq = ipcchan_short_advance(rx, s, message->length);
+	ipcchan_store_release(&s->cursor->passed, seq);		/* G, pairs with H */
+	ipcchan_barrier();					/* E, pairs with F and N */
+	if (ipcchan_unlikely(ipcchan_load(&port->roster->sleeping_senders)))
+		return wake_after(port, s);
+	return 0;
+}
+
+/* The long way, without waiting. */
+static int receive_now(struct ipcchan_port *port, struct ipcchan_message *message)
+{
+	struct taking t = { .take = take_in_place, .message = message };
+	int rc = take_first(port, &t, IPCCHAN_NO_WAIT);
+
+	if (!rc)
 		ipcchan_advance_end(port);
+	return rc;
+}
+
+/* The long way; but what was waited for goes the short one, if it can. */
+static __attribute__((noinline)) int receive_slowly(struct ipcchan_port *port,
+						    struct ipcchan_message *message,
+						    int64_t timeout_ns)
+{
+	int rc = ipcchan_check(port, IPCCHAN_RECEIVE);
+	struct ipcchan_patience patience;
+
+	if (rc)
+		return rc;
+	if (!port->rx->nr_free_holds)
+		return -ENOBUFS;
+	rc = receive_now(port, message);
+	if (rc != -EAGAIN || !timeout_ns)
+		return rc;
+	rc = ipcchan_patience_init(port, &patience, &port->rx->spin, timeout_ns);
+	if (rc)
+		return rc;
+	do {
+		rc = await_message(port, &patience);
+		if (rc)
+			return rc;
+		rc = receive_usual(port, port->rx, message);
+		if (rc == IPCCHAN_AGAIN)
+			rc = receive_now(port, message);
+	} while (rc == -EAGAIN);
 	return rc;
 }
 
 int ipcchan_receive(struct ipcchan_port *port, struct ipcchan_message *message,
 		    int64_t timeout_ns)
 {
-	struct taking t = { .take = take_in_place, .message = message };
-	int rc = ipcchan_check(port, IPCCHAN_RECEIVE);
+	struct ipcchan_rx *rx = ipcchan_rx(port);
+	int rc = IPCCHAN_AGAIN;
 
-	if (ipcchan_unlikely(rc))
-		return rc;
-	if (ipcchan_unlikely(!port->rx->nr_free_holds))
-		return -ENOBUFS;
-	rc = take_usual(port, &t);
+	if (ipcchan_likely(rx))
+		rc = receive_usual(port, rx, message);
 	if (ipcchan_likely(rc != IPCCHAN_AGAIN))
 		return rc;
-	rc = take_first(port, &t, timeout_ns);
-	if (ipcchan_likely(!rc))
-		ipcchan_advance_end(port);
-	return rc;
+	return receive_slowly(port, message, timeout_ns);
 }
 
 ssize_t ipcchan_receive_batch(struct ipcchan_port *port, struct ipcchan_message *messages,
@@ -221,13 +261,6 @@ ssize_t ipcchan_recvv(struct ipcchan_port *port, const struct iovec *pieces, siz
 	return (ssize_t)t.message->length;
 }
 
-static __attribute__((noinline)) ssize_t wake_after(struct ipcchan_port *port,
-						    struct ipcchan_source *s, ssize_t length)
-{
-	ipcchan_wake_sender(port, s, s->expected - 2, s->expected - 1);
-	return length;
-}
-
 static ssize_t recv_slowly(struct ipcchan_port *port, void *data, size_t size,
 			   struct ipcchan_message *message, int64_t timeout_ns);
 
@@ -256,7 +289,7 @@ recv_short(struct ipcchan_port *port, void *data, size_t size, struct ipcchan_me
 		return length;
 	ipcchan_barrier();					/* E, pairs with F and N */
 	if (ipcchan_unlikely(ipcchan_load(&port->roster->sleeping_senders)))
-		return wake_after(port, s, length);
+		return wake_after(port, s), length;
 	return length;
 }
 

@@ -83,16 +83,15 @@ static IPCCHAN_INLINE bool ipcchan_short_fits(const struct ipcchan_port *port,
 	       ipcchan_load_acquire(&port->roster->receiver_generation) == tx->generation;
 }
 
-/* What is the same for every short message: all but its payload. */
-static IPCCHAN_INLINE void ipcchan_short_describe_to(struct ipcchan_tx *tx,
-						     struct ipcchan_desc *desc, size_t length,
-						     uint64_t tag, uint64_t time_ns,
-						     uint16_t priority)
+/* What is the same for every message: all but its payload. */
+static IPCCHAN_INLINE void ipcchan_describe_to(struct ipcchan_tx *tx, struct ipcchan_desc *desc,
+					       uint32_t offset, size_t length, uint64_t tag,
+					       uint64_t time_ns, uint16_t priority)
 {
 	struct ipcchan_outbox *outbox = tx->outbox;
 	uint64_t seq = tx->head + 1;
 
-	ipcchan_store(&desc->offset, 0);
+	ipcchan_store(&desc->offset, offset);
 	ipcchan_store(&desc->length, (uint32_t)length);
 	ipcchan_store(&desc->tag, tag);
 	ipcchan_store(&desc->time_ns, time_ns);
@@ -109,7 +108,7 @@ static IPCCHAN_INLINE void ipcchan_short_put(struct ipcchan_tx *tx, const void *
 	struct ipcchan_desc *desc = &tx->ring[(tx->head + 1) & tx->mask];
 
 	ipcchan_put_whole(desc->inside, data, length);
-	ipcchan_short_describe_to(tx, desc, length, 0, 0, 0);
+	ipcchan_describe_to(tx, desc, 0, length, 0, 0, 0);
 }
 
 /* What makes it published; see ipcchan_publish_end(). Others asleep? */

@@ -188,14 +188,14 @@ void ipcchan_advance_end(struct ipcchan_port *port)
 	}
 }
 
-static bool is_held(const struct ipcchan_port *port, const struct ipcchan_message *message)
+static inline bool is_held(const struct ipcchan_port *port, const struct ipcchan_message *message)
 {
 	return message->id < port->geometry.holds && message->sequence &&
 	       port->rx->held[message->id].seq == message->sequence;
 }
 
 /* Gives a hold back: the bit of the slot whose sender it may concern, or 0. */
-static uint64_t unhold(struct ipcchan_rx *rx, uint32_t id)
+static inline uint64_t unhold(struct ipcchan_rx *rx, uint32_t id)
 {
 	struct ipcchan_held *held = &rx->held[id];
 	struct ipcchan_source *s = &rx->sources[held->slot];
@@ -212,13 +212,9 @@ static uint64_t unhold(struct ipcchan_rx *rx, uint32_t id)
 	return 1ull << held->slot;
 }
 
-/* After one or more were given back to the senders in these slots. */
-static void unhold_end(struct ipcchan_port *port, uint64_t slots)
+/* Wakes who may wait for what was given back to the senders in these slots; after E. */
+static __attribute__((noinline)) void wake_owners(struct ipcchan_port *port, uint64_t slots)
 {
-	if (!slots)
-		return;
-	if (!ipcchan_drops(port))
-		ipcchan_barrier();				/* E, pairs with F and N */
 	for (; slots; slots &= slots - 1) {
 		struct ipcchan_source *s = &port->rx->sources[__builtin_ctzll(slots)];
 
@@ -228,9 +224,9 @@ static void unhold_end(struct ipcchan_port *port, uint64_t slots)
 	}
 }
 
-static uint64_t release(struct ipcchan_port *port, struct ipcchan_message *message)
+static inline uint64_t release(struct ipcchan_rx *rx, struct ipcchan_message *message)
 {
-	uint64_t slot = unhold(port->rx, message->id);
+	uint64_t slot = unhold(rx, message->id);
 
 	message->data = NULL;
 	message->id = IPCCHAN_NOT_HELD;
@@ -239,13 +235,21 @@ static uint64_t release(struct ipcchan_port *port, struct ipcchan_message *messa
 
 int ipcchan_release(struct ipcchan_port *port, struct ipcchan_message *message)
 {
-	int rc = ipcchan_check(port, IPCCHAN_RECEIVE);
+	struct ipcchan_rx *rx = ipcchan_rx(port);
+	uint64_t slot;
 
-	if (rc)
-		return rc;
-	if (!is_held(port, message))
+	if (ipcchan_unlikely(!rx))
+		return ipcchan_check(port, IPCCHAN_RECEIVE);
+	if (ipcchan_unlikely(!is_held(port, message)))
 		return -EINVAL;
-	unhold_end(port, release(port, message));
+	slot = release(rx, message);
+	if (!slot)
+		return 0;
+	if (!ipcchan_drops(port))
+		ipcchan_barrier();				/* E, pairs with F and N */
+	if (ipcchan_unlikely(ipcchan_load(&port->roster->sleeping_senders) ||
+			     rx->sources[__builtin_ctzll(slot)].state == IPCCHAN_SLOT_DRAINING))
+		wake_owners(port, slot);
 	return 0;
 }
 
@@ -272,8 +276,12 @@ int ipcchan_release_batch(struct ipcchan_port *port, struct ipcchan_message *mes
 	if (!all_held(port, messages, n))
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++)
-		slots |= release(port, &messages[i]);
-	unhold_end(port, slots);
+		slots |= release(port->rx, &messages[i]);
+	if (!slots)
+		return 0;
+	if (!ipcchan_drops(port))
+		ipcchan_barrier();				/* E, pairs with F and N */
+	wake_owners(port, slots);
 	return 0;
 }
 
@@ -301,6 +309,8 @@ struct ipcchan_rx *ipcchan_rx_new(const struct ipcchan_port *port, uint32_t slot
 	rx->mask = g->depth - 1;
 	rx->most_inside = g->max_message < IPCCHAN_INSIDE ? (uint32_t)g->max_message :
 							    IPCCHAN_INSIDE;
+	if (!ipcchan_drops(port))
+		rx->most_in_place = g->max_message;
 	rx->culprit = IPCCHAN_NO_SLOT;
 	for (uint32_t i = 0; i < g->holds; i++)
 		rx->free_holds[i] = (uint16_t)(g->holds - 1 - i);
