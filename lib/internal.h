@@ -129,6 +129,7 @@ struct ipcchan_tx {
 	uint32_t nr_pins;
 	struct ipcchan_pin *pins;	/* by ascending sequence */
 	uint64_t scans;
+	uint64_t scanned;	/* newest in the ring when it was last tried to reclaim */
 
 	struct ipcchan_reader *readers;
 	struct ipcchan_seen *seen;	/* by slot */

@@ -273,6 +273,27 @@ static __attribute__((noinline)) int commit_slowly(struct ipcchan_port *port,
 	return ipcchan_publish_end(port);
 }
 
+/*
+ * Where the next message of that length would lack room, look already now for what
+ * receivers have given back: their lines are fetched while they are busy with the message
+ * just published, and not while they wait for the next. Once for two messages at
+ * most: who is ahead of them by all the room there is would fetch the lines twice for each.
+ *
+ * 0, or -ESHUTDOWN: the port was evicted.
+ */
+static IPCCHAN_INLINE int reclaim_ahead(struct ipcchan_port *port, struct ipcchan_tx *tx,
+					size_t length)
+{
+	/* M, pairs with M in the kernel; after C */
+	uint64_t generation = ipcchan_load_acquire(&port->roster->receiver_generation);
+
+	if (ipcchan_unlikely(ipcchan_arena_free(&tx->arena) < length) &&
+	    tx->head - tx->scanned > 1 && generation == tx->generation && !ipcchan_drops(port) &&
+	    ipcchan_reclaim(port, false))
+		tx->lacking = false;
+	return ipcchan_likely(generation) ? 0 : -ESHUTDOWN;
+}
+
 int ipcchan_commit(struct ipcchan_port *port, struct ipcchan_loan *loan)
 {
 	struct ipcchan_tx *tx = ipcchan_tx(port);
@@ -290,7 +311,7 @@ int ipcchan_commit(struct ipcchan_port *port, struct ipcchan_loan *loan)
 	end_loan(tx, lent);
 	if (ipcchan_unlikely(ipcchan_short_end(port, tx)))
 		return ipcchan_publish_wake(port, tx->head - 1);
-	return ipcchan_load(&port->roster->receiver_generation) ? 0 : -ESHUTDOWN;
+	return reclaim_ahead(port, tx, loan->length);
 }
 
 static struct ipcchan_lent *lent_of(struct ipcchan_tx *tx, const struct ipcchan_loan *loan)

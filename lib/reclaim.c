@@ -218,6 +218,7 @@ bool ipcchan_reclaim(struct ipcchan_port *port, bool place)
 	uint64_t kept = ipcchan_reclaim_kept(tx);
 	uint64_t passed = read_cursors(tx);
 
+	tx->scanned = tx->head;
 	if (passed > kept)
 		passed = kept;
 	if (passed < tx->floor)

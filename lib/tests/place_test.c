@@ -51,6 +51,11 @@ static void pass_on(uint8_t fill)
 	take_and_release(fill);
 }
 
+static uint64_t blocks_used(void)
+{
+	return stats_of(tx).arena_used / BLOCK;
+}
+
 static void goes_round(void **state)
 {
 	struct ipcchan_message message;
@@ -328,6 +333,131 @@ static void wakes_a_receiver(void **state)
 	close_both();
 }
 
+/* What is free is taken back when the next would lack room, not when it does. */
+static void reclaims_ahead(void **state)
+{
+	struct ipcchan_message first;
+
+	(void)state;
+	open_both();
+	for (int round = 0; round < 3; round++) {
+		/* of the round before its last is still there */
+		for (uint64_t i = round ? 1 : 0; i < 3; i++) {
+			pass_on(3);
+			assert_int_equal(blocks_used(), i + 1);
+		}
+		pass_on(3);
+		assert_int_equal(blocks_used(), 1);
+	}
+	send_block(4);
+	take_block(4, &first);
+	pass_on(5);
+	pass_on(6);
+	assert_int_equal(blocks_used(), 2);
+	assert_int_equal(*(const uint8_t *)first.data, 4);
+	assert_ok(ipcchan_release(rx, &first));
+	close_both();
+}
+
+/* Who is ahead by all the room there is looks once for a message, not twice. */
+static void looks_once_for_a_message(void **state)
+{
+	struct ipcchan_loan loan;
+
+	(void)state;
+	open_both();
+	for (int i = 0; i < 4; i++)
+		send_block((uint8_t)i);
+	assert_error(ipcchan_reserve(tx, BLOCK, &loan, 0), EAGAIN);
+	take_and_release(0);
+	assert_ok(ipcchan_reserve(tx, BLOCK, &loan, 0));
+	take_and_release(1);
+	assert_ok(ipcchan_commit(tx, &loan));
+	assert_int_equal(blocks_used(), 4);
+	send_block(5);
+	assert_int_equal(blocks_used(), 4);
+	close_both();
+}
+
+/* Not by a list of receivers that is not the newest. */
+static void a_newcomer_is_waited_for(void **state)
+{
+	struct ipcchan_port *newcomer;
+	struct ipcchan_loan loan;
+
+	(void)state;
+	open_both();
+	for (int i = 0; i < 3; i++)
+		pass_on(1);
+	assert_ok(ipcchan_reserve(tx, BLOCK, &loan, 0));
+	newcomer = open_port(RECEIVE);
+	assert_ok(ipcchan_commit(tx, &loan));
+	assert_int_equal(blocks_used(), 4);
+	send_block(2);
+	assert_int_equal(blocks_used(), 2);
+	ipcchan_port_close(newcomer);
+	close_both();
+}
+
+/* Where messages may be dropped none is, before its room is needed. */
+static void drops_nothing_ahead(void **state)
+{
+	struct ipcchan_options options;
+	struct ipcchan_message message;
+	struct ipcchan_loan loan;
+
+	(void)state;
+	options_small(&options);
+	options.overflow = IPCCHAN_DROP_OLDEST;
+	options.receivers = 1;
+	options.senders = 1;
+	options.holds = 1;
+	options.max_message = BLOCK;
+	options.arena = 3 * BLOCK;
+	rx = open_with(RECEIVE, &options);
+	tx = open_with(SEND, &options);
+	for (uint8_t i = 0; i < 3; i++)
+		send_block(i);
+	assert_int_equal(blocks_used(), 3);
+	for (uint8_t i = 0; i < 3; i++)
+		take_and_release(i);
+	assert_int_equal(stats_of(rx).lost, 0);
+	for (uint8_t i = 0; i < 4; i++)
+		send_block(i);
+	assert_ok(ipcchan_receive(rx, &message, 0));
+	assert_int_equal(message.lost, 1);
+	assert_ok(ipcchan_reserve(tx, BLOCK, &loan, 0));
+	assert_ok(ipcchan_commit(tx, &loan));
+	assert_int_equal(*(const uint8_t *)message.data, 1);
+	close_both();
+}
+
+/* Room that was found ahead is room for who waits for many ports. */
+static void ahead_is_ready(void **state)
+{
+	struct ipcchan_ready one = { .events = IPCCHAN_READY_SEND };
+	struct ipcchan_loan loans[2], more;
+
+	(void)state;
+	open_both();
+	one.port = tx;
+	send_block(1);
+	send_block(2);
+	assert_ok(ipcchan_reserve(tx, BLOCK, &loans[0], 0));
+	assert_ok(ipcchan_reserve(tx, BLOCK, &loans[1], 0));
+	assert_error(ipcchan_reserve(tx, BLOCK, &more, 0), EAGAIN);
+	assert_error(ipcchan_wait(&one, 1, 0), ETIMEDOUT);
+	take_and_release(1);
+	take_and_release(2);
+	assert_ok(ipcchan_commit(tx, &loans[0]));
+	assert_int_equal(blocks_used(), 4);
+	assert_ok(ipcchan_commit(tx, &loans[1]));
+	assert_int_equal(blocks_used(), 2);
+	assert_int_equal(ipcchan_wait(&one, 1, 0), 1);
+	assert_int_equal(one.ready, IPCCHAN_READY_SEND);
+	close_both();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +469,11 @@ int main(void)
 		test(changed_while_it_is_read),
 		test(wakes_a_sender),
 		test(wakes_a_receiver),
+		test(reclaims_ahead),
+		test(looks_once_for_a_message),
+		test(a_newcomer_is_waited_for),
+		test(drops_nothing_ahead),
+		test(ahead_is_ready),
 	};
 
 	return cmocka_run_group_tests_name("place", tests, NULL, NULL);
