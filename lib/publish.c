@@ -1,20 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /* Making messages visible, and waking who sleeps for them. */
-#include <string.h>
-
 #include "place.h"
-
-/* By words: who reads one at the same time finds out by the sequence. */
-static void put_inside(struct ipcchan_desc *desc, const uint8_t *from, size_t length)
-{
-	uint64_t words[IPCCHAN_INSIDE_WORDS] = { 0 };
-	uint32_t first = ipcchan_inside((uint32_t)length);
-
-	if (length)
-		memcpy(&words[first], from, length);
-	for (uint32_t i = first; i < IPCCHAN_INSIDE_WORDS; i++)
-		ipcchan_store(&desc->inside[i], words[i]);
-}
 
 /**
  * ipcchan_publish_one() - put a message into the next place of the ring
@@ -36,7 +22,7 @@ void ipcchan_publish_one(struct ipcchan_port *port, const struct ipcchan_loan *l
 		ipcchan_place_put(tx, loan, block, time);
 		return;
 	}
-	put_inside(desc, inside, loan->length);
+	ipcchan_put_any(desc->inside, inside, loan->length);
 	ipcchan_describe_to(tx, desc, 0, loan->length, loan->tag, time, loan->priority);
 }
 

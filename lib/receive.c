@@ -266,7 +266,7 @@ static ssize_t recv_slowly(struct ipcchan_port *port, void *data, size_t size,
 
 /*
  * One short message, from the sender whose turn it is, if all is as usual; else
- * the long way, or -1 if that is where we come from.
+ * the long way, or -1 if that is where we come from, with a message of any length.
  */
 static IPCCHAN_INLINE ssize_t
 recv_short(struct ipcchan_port *port, void *data, size_t size, struct ipcchan_message *message,
@@ -280,7 +280,7 @@ recv_short(struct ipcchan_port *port, void *data, size_t size, struct ipcchan_me
 	if (ipcchan_unlikely(!rx || !ipcchan_short_usual(port, rx)))
 		return slowly ? -1 : recv_slowly(port, data, size, message, timeout_ns);
 	s = &rx->sources[rx->order[rx->turn]];
-	length = ipcchan_short_get(rx, s, data, size, message);
+	length = ipcchan_short_get(rx, s, data, size, message, !slowly);
 	if (ipcchan_unlikely(length < 0))
 		return slowly ? -1 : recv_slowly(port, data, size, message, timeout_ns);
 	seq = ipcchan_short_advance(rx, s, (size_t)length);
@@ -293,17 +293,19 @@ recv_short(struct ipcchan_port *port, void *data, size_t size, struct ipcchan_me
 	return length;
 }
 
-/* The long way; but what was waited for goes the short one, if it can. */
+/* The long way; but a message not of whole words, and what was waited for, goes the short one. */
 static __attribute__((noinline)) ssize_t recv_slowly(struct ipcchan_port *port, void *data,
 						     size_t size,
 						     struct ipcchan_message *message,
 						     int64_t timeout_ns)
 {
 	struct iovec piece = { .iov_base = data, .iov_len = size };
-	ssize_t length = ipcchan_recvv(port, &piece, 1, message, IPCCHAN_NO_WAIT);
+	ssize_t length = recv_short(port, data, size, message, 0, true);
 	struct ipcchan_patience patience;
 	int rc;
 
+	if (length < 0)
+		length = ipcchan_recvv(port, &piece, 1, message, IPCCHAN_NO_WAIT);
 	if (length != -EAGAIN || !timeout_ns)
 		return length;
 	rc = ipcchan_patience_init(port, &patience, &port->rx->spin, timeout_ns);
@@ -345,7 +347,8 @@ static IPCCHAN_INLINE bool take_short(struct ipcchan_port *port, const struct io
 	if (ipcchan_unlikely(!ipcchan_short_usual(port, rx)))
 		return false;
 	s = &rx->sources[rx->order[rx->turn]];
-	length = ipcchan_short_get(rx, s, buffer->iov_base, buffer->iov_len, message);
+	length = ipcchan_short_get(rx, s, buffer->iov_base, buffer->iov_len, message,
+				   true);
 	if (ipcchan_unlikely(length < 0))
 		return false;
 	ipcchan_short_advance(rx, s, (size_t)length);

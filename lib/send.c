@@ -78,25 +78,35 @@ int ipcchan_put_tagged(struct ipcchan_port *port, const struct iovec *pieces, si
 }
 
 static __attribute__((noinline)) int send_slowly(struct ipcchan_port *port, const void *data,
-						 size_t length, int64_t timeout_ns)
+						 size_t length, int64_t timeout_ns);
+
+/* One short message, if all is as usual; else the long way, or that of any length first. */
+static IPCCHAN_INLINE int send_short(struct ipcchan_port *port, const void *data, size_t length,
+				     int64_t timeout_ns, bool whole)
 {
 	struct iovec piece = { .iov_base = (void *)(uintptr_t)data, .iov_len = length };
+	struct ipcchan_tx *tx = ipcchan_tx(port);
 
-	return ipcchan_sendv(port, &piece, 1, timeout_ns);
+	if (ipcchan_unlikely(!tx || timeout_ns < IPCCHAN_WAIT_FOREVER_NS ||
+			     !ipcchan_short_fits(port, tx, length, whole)))
+		return whole ? send_slowly(port, data, length, timeout_ns) :
+			       ipcchan_sendv(port, &piece, 1, timeout_ns);
+	ipcchan_short_put(tx, data, length, whole);
+	if (ipcchan_unlikely(ipcchan_short_end(port, tx)))
+		return ipcchan_publish_wake(port, tx->head - 1);
+	return 0;	/* a port that was evicted just now hears of it next time */
+}
+
+static __attribute__((noinline)) int send_slowly(struct ipcchan_port *port, const void *data,
+						 size_t length, int64_t timeout_ns)
+{
+	return send_short(port, data, length, timeout_ns, false);
 }
 
 int ipcchan_send(struct ipcchan_port *port, const void *data, size_t length,
 		 int64_t timeout_ns)
 {
-	struct ipcchan_tx *tx = ipcchan_tx(port);
-
-	if (ipcchan_unlikely(!tx || timeout_ns < IPCCHAN_WAIT_FOREVER_NS ||
-			     !ipcchan_short_fits(port, tx, length)))
-		return send_slowly(port, data, length, timeout_ns);
-	ipcchan_short_put(tx, data, length);
-	if (ipcchan_unlikely(ipcchan_short_end(port, tx)))
-		return ipcchan_publish_wake(port, tx->head - 1);
-	return 0;	/* a port that was evicted just now hears of it next time */
+	return send_short(port, data, length, timeout_ns, true);
 }
 
 /*
@@ -135,9 +145,10 @@ ssize_t ipcchan_send_batch(struct ipcchan_port *port, const struct iovec *messag
 	while (!rc && done < n) {
 		struct payload payload = { &messages[done], 1, messages[done].iov_len };
 
-		if (ipcchan_likely(ipcchan_short_fits(port, port->tx, payload.length))) {
+		if (ipcchan_likely(ipcchan_short_fits(port, port->tx, payload.length, true))) {
 			port->tx->pending++;
-			ipcchan_short_put(port->tx, messages[done++].iov_base, payload.length);
+			ipcchan_short_put(port->tx, messages[done++].iov_base, payload.length,
+					  true);
 			continue;
 		}
 		rc = room_within(port, payload.length, &block, &patience);

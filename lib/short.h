@@ -65,6 +65,41 @@ static IPCCHAN_INLINE void ipcchan_get_whole(uint8_t *to, const __u64 *inside, s
 	IPCCHAN_EACH_WORD(ipcchan_get_word, inside, to + length, length / 8)
 }
 
+/*
+ * A payload of any length that fits, in and out. What is more than whole words goes
+ * by a word that is filled up with zeros: nothing is touched beyond the payload.
+ */
+static inline void ipcchan_put_any(__u64 *inside, const uint8_t *from, size_t length)
+{
+	uint32_t i = ipcchan_inside((uint32_t)length);
+	uint64_t word;
+
+	for (; length >= 8; length -= 8, from += 8) {
+		memcpy(&word, from, 8);
+		ipcchan_store(&inside[i++], word);
+	}
+	if (!length)
+		return;
+	word = 0;
+	memcpy(&word, from, length);
+	ipcchan_store(&inside[i], word);
+}
+
+static inline void ipcchan_get_any(uint8_t *to, const __u64 *inside, size_t length)
+{
+	uint32_t i = ipcchan_inside((uint32_t)length);
+	uint64_t word;
+
+	for (; length >= 8; length -= 8, to += 8) {
+		word = ipcchan_load(&inside[i++]);
+		memcpy(to, &word, 8);
+	}
+	if (!length)
+		return;
+	word = ipcchan_load(&inside[i]);
+	memcpy(to, &word, length);
+}
+
 /* A descriptor's flags, priority and files, read at once: all but the priority are 0. */
 typedef __u64 __attribute__((may_alias)) ipcchan_two_words;
 
@@ -74,11 +109,11 @@ typedef __u64 __attribute__((may_alias)) ipcchan_two_words;
 #define IPCCHAN_ALL_BUT_PRIORITY	(~(0xffffull << 32))
 #endif
 
-/* May a message of this length be put into the ring at once? */
+/* May a message of this length, or of so many whole words, be put into the ring at once? */
 static IPCCHAN_INLINE bool ipcchan_short_fits(const struct ipcchan_port *port,
-				      const struct ipcchan_tx *tx, size_t length)
+				      const struct ipcchan_tx *tx, size_t length, bool whole)
 {
-	return length < tx->short_end && !(length % 8) && tx->head < tx->until &&
+	return length < tx->short_end && (!whole || !(length % 8)) && tx->head < tx->until &&
 	       /* M, pairs with M in the kernel; after the last publish's C */
 	       ipcchan_load_acquire(&port->roster->receiver_generation) == tx->generation;
 }
@@ -103,11 +138,14 @@ static IPCCHAN_INLINE void ipcchan_describe_to(struct ipcchan_tx *tx, struct ipc
 
 /* Puts it there; see ipcchan_publish_one(). */
 static IPCCHAN_INLINE void ipcchan_short_put(struct ipcchan_tx *tx, const void *data,
-					     size_t length)
+					     size_t length, bool whole)
 {
 	struct ipcchan_desc *desc = &tx->ring[(tx->head + 1) & tx->mask];
 
-	ipcchan_put_whole(desc->inside, data, length);
+	if (whole)
+		ipcchan_put_whole(desc->inside, data, length);
+	else
+		ipcchan_put_any(desc->inside, data, length);
 	ipcchan_describe_to(tx, desc, 0, length, 0, 0, 0);
 }
 
@@ -121,12 +159,12 @@ static IPCCHAN_INLINE bool ipcchan_short_end(const struct ipcchan_port *port, st
 }
 
 /*
- * Copies the next message out, if it is a short one of the sender whose turn it
- * is: its length, or -1 for the long way. The cursor is left as it was.
+ * Copies the next message out, if it is a short one (of whole words) of the sender whose
+ * turn it is: its length, or -1 for the long way. The cursor is left as it was.
  */
 static IPCCHAN_INLINE ssize_t ipcchan_short_get(const struct ipcchan_rx *rx,
 					const struct ipcchan_source *s, void *data, size_t size,
-					struct ipcchan_message *message)
+					struct ipcchan_message *message, bool whole)
 {
 	const struct ipcchan_desc *desc = &s->ring[s->expected & rx->mask];
 	uint32_t length;
@@ -134,13 +172,17 @@ static IPCCHAN_INLINE ssize_t ipcchan_short_get(const struct ipcchan_rx *rx,
 	if (ipcchan_load_acquire(&desc->seq) != s->expected)	/* B, pairs with A */
 		return -1;
 	length = ipcchan_load(&desc->length);
-	if (ipcchan_unlikely(length > rx->most_inside || length > size || length % 8))
+	if (ipcchan_unlikely(length > rx->most_inside || length > size ||
+			     (whole && length % 8)))
 		return -1;
 	if (ipcchan_unlikely(ipcchan_load(&desc->offset) || ipcchan_load(&desc->reserved) ||
 			     ipcchan_load((const ipcchan_two_words *)&desc->flags) &
 			     IPCCHAN_ALL_BUT_PRIORITY))
 		return -1;
-	ipcchan_get_whole(data, desc->inside, length);
+	if (whole)
+		ipcchan_get_whole(data, desc->inside, length);
+	else
+		ipcchan_get_any(data, desc->inside, length);
 	if (message)
 		ipcchan_short_describe(message, s, desc, length);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);		/* R, pairs with O */

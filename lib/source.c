@@ -7,8 +7,6 @@
  * go on. Where messages may be dropped, and when this port is evicted, a message
  * can vanish while it is read: its sequence is looked at again afterwards.
  */
-#include <string.h>
-
 #include "short.h"
 
 static inline const struct ipcchan_desc *place(const struct ipcchan_rx *rx,
@@ -63,14 +61,7 @@ bool ipcchan_source_shows(const struct ipcchan_rx *rx, const struct ipcchan_sour
 void ipcchan_source_copy(const struct ipcchan_rx *rx, const struct ipcchan_source *s,
 			 uint64_t seq, void *to, size_t length)
 {
-	const struct ipcchan_desc *desc = place(rx, s, seq);
-	uint32_t first = ipcchan_inside((uint32_t)length);
-	uint64_t words[IPCCHAN_INSIDE_WORDS];
-
-	for (uint32_t i = first; i < IPCCHAN_INSIDE_WORDS; i++)
-		words[i] = ipcchan_load(&desc->inside[i]);
-	if (length)
-		memcpy(to, &words[first], length);
+	ipcchan_get_any(to, place(rx, s, seq)->inside, length);
 }
 
 /** ipcchan_source_lose() - @n messages will never be taken */

@@ -292,6 +292,32 @@ static void notices_who_came_and_left(void **state)
 	ipcchan_port_close(tx);
 }
 
+/* Each length that fits inside, the first time and when all is as usual: nothing beyond it. */
+static void any_short_length(void **state)
+{
+	struct ipcchan_port *rx = open_port(RECEIVE), *tx = open_port(SEND);
+	uint8_t got[IPCCHAN_INSIDE + 1];
+
+	(void)state;
+	for (size_t length = 0; length <= IPCCHAN_INSIDE; length++) {
+		uint8_t *sent = malloc(length ? length : 1);	/* so that reading beyond it is seen */
+
+		for (size_t i = 0; i < length; i++)
+			sent[i] = (uint8_t)(length + i + 1);
+		memset(got, 0xee, sizeof(got));
+		assert_ok(ipcchan_send(tx, sent, length, 0));
+		if (length)
+			assert_int_equal(ipcchan_recv(rx, got, length - 1, NULL, 0), -EMSGSIZE);
+		assert_int_equal(ipcchan_recv(rx, got, length, NULL, 0), length);
+		assert_memory_equal(got, sent, length);
+		assert_int_equal(got[length], 0xee);
+		free(sent);
+	}
+	assert_error(ipcchan_recv(rx, got, sizeof(got), NULL, 0), EAGAIN);
+	ipcchan_port_close(tx);
+	ipcchan_port_close(rx);
+}
+
 static void stamps_if_asked(void **state)
 {
 	struct ipcchan_options options;
@@ -346,6 +372,7 @@ int main(void)
 		test(looks_only_when_polled),
 		test(says_when_the_last_receiver_left),
 		test(notices_who_came_and_left),
+		test(any_short_length),
 		test(stamps_if_asked),
 		test(ends_with_its_sequence_numbers),
 	};
