@@ -411,7 +411,7 @@ TEST_F(ipccat, refused)
 TEST_F(ipccat, usage)
 {
 	static const struct { const char *words, *complaint; } wrong[] = {
-		{ "frob x", "unknown word 'frob'; accepted: send, recv" },
+		{ "frob x", "unknown word 'frob'; accepted: send, recv, listen, connect" },
 		{ "send", "send: NAME is missing" }, { "recv", "recv: NAME is missing" },
 		{ "send a b", "unknown word 'b'" }, { "-x send a", "'x'" },
 		{ "send --frob a", "'--frob'" }, { "send a -n", "'n'" },

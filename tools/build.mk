@@ -25,7 +25,7 @@ $(O)/tools/ipcadm: $(IPCADM_OBJS) $(TOOLS_COMMON)
 	$(call quiet,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(IPCADM_LIBS)
 
 $(O)/tools/ipccat: $(IPCCAT_OBJS) $(TOOLS_COMMON) | $(LIBS)
-	$(call quiet,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -L$(O)/lib -lipcchan
+	$(call quiet,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -L$(O)/lib -lipcchan -lpthread
 
 install::
 	$(Q)$(INSTALL) -D -m 755 $(O)/tools/ipcadm $(DESTDIR)$(BINDIR)/ipcadm

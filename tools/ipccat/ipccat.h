@@ -16,6 +16,7 @@
 struct options {
 	const char *name;
 	bool lines;
+	bool both;		/* ways: a connection */
 	bool persistent;
 	uint32_t depth;		/* 0: the default */
 	uint32_t mode;
@@ -24,8 +25,24 @@ struct options {
 	uint64_t block;		/* bytes of each message; 0: as they come */
 };
 
-/* Both return an exit code and have printed what was wrong. */
+/*
+ * Between ipccat and ipccat: the tag of an empty message that says that the
+ * sender's input has ended, while it goes on receiving.
+ */
+#define CAT_END UINT64_C(0x656e64)
+
+/* All return an exit code and have printed what was wrong. */
 int cat_send(struct ipcchan_port *port, const struct options *options);
 int cat_receive(struct ipcchan_port *port, const struct options *options);
+int cat_link(struct ipcchan_port *port, const struct options *options);
+
+int link_listen(const struct options *options, struct ipcchan_options *how,
+		struct ipcchan_port **port);
+int link_connect(const struct options *options, struct ipcchan_options *how,
+		 struct ipcchan_port **port);
+
+/* Likewise: why there is no port; and what the error is that a receiving call has ended with. */
+int open_refused(const struct options *options, int error, const struct ipcchan_error *why);
+int receive_ended(struct ipcchan_port *port, const struct options *options, int error);
 
 #endif

@@ -12,27 +12,44 @@
 #define DEFAULT_ARENA	(1u << 20)
 #define BLOCKS		4u
 
+static int open_send(const struct options *options, struct ipcchan_options *how,
+		     struct ipcchan_port **port);
+static int open_receive(const struct options *options, struct ipcchan_options *how,
+			struct ipcchan_port **port);
+
 struct command {
 	const char *verb;
-	uint32_t role;
+	int (*open)(const struct options *options, struct ipcchan_options *how,
+		    struct ipcchan_port **port);
 	int (*run)(struct ipcchan_port *port, const struct options *options);
+	bool both;
 };
 
 static const struct command commands[] = {
-	{ "send", IPCCHAN_ROLE_SEND, cat_send },
-	{ "recv", IPCCHAN_ROLE_RECEIVE, cat_receive },
+	{ "send", open_send, cat_send, false },
+	{ "recv", open_receive, cat_receive, false },
+	{ "listen", link_listen, cat_link, true },
+	{ "connect", link_connect, cat_link, true },
 };
 
 static const char help[] =
 	"usage: ipccat send [OPTIONS] NAME\n"
 	"       ipccat recv [OPTIONS] NAME\n"
+	"       ipccat listen [OPTIONS] NAME\n"
+	"       ipccat connect [OPTIONS] NAME\n"
 	"\n"
-	"  send  reads standard input and sends it through the channel NAME\n"
-	"  recv  receives from the channel NAME and writes to standard output\n"
+	"  send     reads standard input and sends it through the channel NAME\n"
+	"  recv     receives from the channel NAME and writes to standard output\n"
+	"  listen   waits for one connection to the service NAME, and is a pipe both ways:\n"
+	"           standard input to the other end, what comes from there to standard output\n"
+	"  connect  the same from the other side; waits until somebody listens\n"
 	"\n"
 	"send waits for a first receiver before it reads, recv for a first sender. recv\n"
 	"ends when the last sender has left and all it sent is written. Nothing is lost:\n"
 	"who is slow holds up the others. A channel that is missing is created.\n"
+	"\n"
+	"listen and connect end when both inputs have ended and all is written, or when\n"
+	"the other end leaves. The end of one input ends that direction alone.\n"
 	"\n"
 	"Options:\n"
 	"  -l, --lines        a message is a line: send takes off the newline, recv adds one\n"
@@ -45,7 +62,8 @@ static const char help[] =
 	"Options for a channel that is created:\n"
 	"  -a, --arena SIZE   payload memory of each sender (1M)\n"
 	"  -d, --depth N      messages under way from each sender, a power of two (256)\n"
-	"  -m, --mode OCTAL   rights as of a file, r receives, w sends (0600)\n"
+	"  -m, --mode OCTAL   rights as of a file, r receives (or listens), w sends (or\n"
+	"                     connects) (0600)\n"
 	"  -p, --persistent   it stays when the last of us has left\n"
 	"\n"
 	"SIZE is a number of bytes, or one of K, M, G (powers of 1024) after it.\n"
@@ -151,19 +169,45 @@ static const struct command *find_command(const char *verb)
 	return NULL;
 }
 
+int open_refused(const struct options *options, int error, const struct ipcchan_error *why)
+{
+	if (error == -ENODEV)
+		return refusal("the ipcchan module is not loaded");
+	return refusal("%s: %s", options->name, *why->text ? why->text : ipcchan_strerror(error));
+}
+
+static int open_by_name(const struct options *options, uint32_t role,
+			struct ipcchan_options *how, struct ipcchan_port **port)
+{
+	struct ipcchan_error why = { "" };
+	int error;
+
+	how->flags |= IPCCHAN_OPEN_CREATE;
+	error = ipcchan_open(port, options->name, role, how, &why);
+	return error ? open_refused(options, error, &why) : EXIT_OK;
+}
+
+static int open_send(const struct options *options, struct ipcchan_options *how,
+		     struct ipcchan_port **port)
+{
+	how->flags |= IPCCHAN_OPEN_NEED_PEER;
+	return open_by_name(options, IPCCHAN_ROLE_SEND, how, port);
+}
+
+static int open_receive(const struct options *options, struct ipcchan_options *how,
+			struct ipcchan_port **port)
+{
+	return open_by_name(options, IPCCHAN_ROLE_RECEIVE, how, port);
+}
+
 static int open_port(const struct command *command, const struct options *options,
 		     struct ipcchan_port **port)
 {
 	struct ipcchan_options how;
-	struct ipcchan_error why = { "" };
-	int error;
 
 	ipcchan_options_init(&how);
-	how.flags = IPCCHAN_OPEN_CREATE;
 	if (options->persistent)
 		how.flags |= IPCCHAN_OPEN_PERSISTENT;
-	if (command->role == IPCCHAN_ROLE_SEND)
-		how.flags |= IPCCHAN_OPEN_NEED_PEER;
 	how.depth = options->depth;
 	how.arena = options->arena;
 	/* some blocks under way while the next is read */
@@ -171,20 +215,16 @@ static int open_port(const struct command *command, const struct options *option
 		how.arena = options->block <= UINT64_MAX / BLOCKS ? BLOCKS * options->block :
 								     UINT64_MAX;
 	how.mode = options->mode;
-	error = ipcchan_open(port, options->name, command->role, &how, &why);
-	if (error == -ENODEV)
-		return refusal("the ipcchan module is not loaded");
-	if (error)
-		return refusal("%s: %s", options->name,
-			       *why.text ? why.text : ipcchan_strerror(error));
-	return EXIT_OK;
+	return command->open(options, &how, port);
 }
 
-static int run(const struct command *command, const struct options *options)
+static int run(const struct command *command, struct options *options)
 {
 	struct ipcchan_port *port;
-	int code = open_port(command, options, &port);
+	int code;
 
+	options->both = command->both;
+	code = open_port(command, options, &port);
 	if (code)
 		return code;
 	code = command->run(port, options);
@@ -214,7 +254,7 @@ int main(int argc, char **argv)
 	}
 	command = find_command(argv[0]);
 	if (!command)
-		return usage_error("unknown word '%s'; accepted: send, recv", argv[0]);
+		return usage_error("unknown word '%s'; accepted: send, recv, listen, connect", argv[0]);
 	if (argc < 2)
 		return usage_error("%s: NAME is missing", argv[0]);
 	if (argc > 2)

@@ -17,6 +17,7 @@ struct sending {
 	uint64_t max_message;
 	size_t chunk;
 	bool whole;		/* it is to be filled */
+	bool both;		/* the other end's leaving ends the input */
 	uint64_t messages;	/* sent */
 };
 
@@ -32,7 +33,8 @@ struct buffer {
 static int fail(const struct sending *sending, int error)
 {
 	if (error == -EPIPE)
-		return refusal("%s: the last receiver has left before all was sent", sending->name);
+		return refusal("%s: the %s has left before all was sent", sending->name,
+			       sending->both ? "other end" : "last receiver");
 	return refusal("%s: %s", sending->name, ipcchan_strerror(error));
 }
 
@@ -100,6 +102,10 @@ static ssize_t read_some(const struct sending *sending, void *data, size_t size,
 
 	do {
 		*error = wait_input(sending);
+		if (*error == -EPIPE && sending->both) {
+			*error = 0;	/* what was read was sent */
+			return 0;
+		}
 		if (*error)
 			return -1;
 		got = read(STDIN_FILENO, data, size);
@@ -141,6 +147,9 @@ static int send_chunk(struct sending *sending, bool *end)
 	error = ipcchan_reserve(sending->port, sending->chunk, &loan, IPCCHAN_WAIT_FOREVER_NS);
 	if (error == -EINTR)
 		return EXIT_OK;
+	*end = error == -EPIPE && sending->both;
+	if (*end)
+		return EXIT_OK;		/* what was read was sent */
 	if (error)
 		return fail(sending, error);
 	got = sending->whole ? read_whole(sending, loan.data, loan.length, &error) :
@@ -264,27 +273,56 @@ static int send_lines(struct sending *sending)
 	return code;
 }
 
+/* Our input has ended, and we go on receiving; who has left need not know. */
+static int send_end(struct sending *sending)
+{
+	struct ipcchan_loan loan;
+	int error;
+
+	do {
+		error = ipcchan_reserve(sending->port, 0, &loan, IPCCHAN_WAIT_FOREVER_NS);
+	} while (error == -EINTR);
+	if (!error) {
+		loan.tag = CAT_END;
+		error = ipcchan_commit(sending->port, &loan);
+	}
+	return error && error != -EPIPE ? fail(sending, error) : EXIT_OK;
+}
+
+static int await_receivers(const struct sending *sending, const struct options *options)
+{
+	int error;
+
+	do {
+		error = ipcchan_port_wait_peers(sending->port, IPCCHAN_ROLE_RECEIVE,
+						options->receivers, IPCCHAN_WAIT_FOREVER_NS);
+	} while (error == -EINTR);
+	return error;
+}
+
 int cat_send(struct ipcchan_port *port, const struct options *options)
 {
-	struct sending sending = { .port = port, .name = options->name };
-	int error, code;
+	struct sending sending = {
+		.port = port,
+		.name = options->name,
+		.both = options->both,
+	};
+	bool alone = options->both;
+	int code, error = prepare(&sending, options->block);
 
-	error = prepare(&sending, options->block);
+	if (!error && !alone)
+		error = await_receivers(&sending, options);
 	if (error)
 		return fail(&sending, error);
 	if (options->block > sending.max_message)
 		return refusal("%s: a block of %llu bytes is longer than max-message, %llu bytes",
 			       options->name, (unsigned long long)options->block,
 			       (unsigned long long)sending.max_message);
-	do {
-		error = ipcchan_port_wait_peers(port, IPCCHAN_ROLE_RECEIVE, options->receivers,
-						IPCCHAN_WAIT_FOREVER_NS);
-	} while (error == -EINTR);
-	if (error)
-		return fail(&sending, error);
 	code = options->lines ? send_lines(&sending) : send_stream(&sending);
+	if (!code && options->both)
+		return send_end(&sending);
 	/* What was sent last may never be read. */
-	if (!code && sending.messages) {
+	if (!code && sending.messages && !alone) {
 		error = port_state(&sending);
 		if (error)
 			code = fail(&sending, error);
