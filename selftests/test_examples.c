@@ -83,4 +83,16 @@ TEST_F_TIMEOUT(examples, workers, LIMIT)
 	EXPECT_EQ(1, said(t, "workers:", "crashed"));
 }
 
+/* The front gets what it may have and not what it asks for besides; another user nothing. */
+TEST_F_TIMEOUT(examples, privsep, LIMIT)
+{
+	struct tool *t = &self->tool;
+
+	ASSERT_EQ(0, tool_run(t, "/examples/privsep")) TH_LOG("%s", t->words);
+	EXPECT_LE(0, said(t, "privsep: uid=65534", "secret")) TH_LOG("%s", t->output);
+	EXPECT_NE(NULL, strstr(t->output, "uid=65534 secret="));
+	EXPECT_NE(NULL, strstr(t->output, "other=-13 own=-13\n"));
+	EXPECT_NE(NULL, strstr(t->output, "uid=1000 secret=-13 other=-13 own=-13\n"));
+}
+
 TEST_HARNESS_MAIN
