@@ -222,3 +222,29 @@ AT(query, create_flags, 16);
 AT(query, attach_flags, 20);
 AT(query, wait_flags, 24);
 AT(query, page_size, 28);
+
+SIZE(files_put, 40);
+AT(files_put, size, 0);
+AT(files_put, flags, 4);
+AT(files_put, why, 8);
+AT(files_put, why_len, 16);
+AT(files_put, nr, 20);
+AT(files_put, sequence, 24);
+AT(files_put, fds, 32);
+
+SIZE(files_take, 48);
+AT(files_take, size, 0);
+AT(files_take, flags, 4);
+AT(files_take, why, 8);
+AT(files_take, why_len, 16);
+AT(files_take, slot, 20);
+AT(files_take, sequence, 24);
+AT(files_take, fds, 32);
+AT(files_take, nr, 40);
+AT(files_take, reserved, 44);
+
+SIZE(files_done, 16);
+AT(files_done, size, 0);
+AT(files_done, flags, 4);
+AT(files_done, slot, 8);
+AT(files_done, reserved, 12);

@@ -5,6 +5,7 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/refcount.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/user_namespace.h>
@@ -26,8 +27,8 @@ static DEFINE_SPINLOCK(account_lock);
 static DEFINE_HASHTABLE(accounts, 6);
 static struct ipcchan_usage total;
 
-static ulong user_limit[IPCCHAN_KINDS] = { 4096, 32768, 0 };
-static ulong net_limit[IPCCHAN_KINDS] = { 16384, 65536, 0 };
+static ulong user_limit[IPCCHAN_KINDS] = { 4096, 32768, 0, 16384 };
+static ulong net_limit[IPCCHAN_KINDS] = { 16384, 65536, 0, 65536 };
 
 module_param_named(max_user_channels, user_limit[IPCCHAN_CHANNELS], ulong, 0644);
 MODULE_PARM_DESC(max_user_channels, "channels a user may have");
@@ -35,12 +36,17 @@ module_param_named(max_user_ports, user_limit[IPCCHAN_PORTS], ulong, 0644);
 MODULE_PARM_DESC(max_user_ports, "ports a user may have");
 module_param_named(max_user_bytes, user_limit[IPCCHAN_BYTES], ulong, 0644);
 MODULE_PARM_DESC(max_user_bytes, "bytes of a user's regions (0 at load: half of memory)");
+module_param_named(max_user_files, user_limit[IPCCHAN_FILES], ulong, 0644);
+MODULE_PARM_DESC(max_user_files, "files a user may have in messages");
 module_param_named(max_net_channels, net_limit[IPCCHAN_CHANNELS], ulong, 0644);
 MODULE_PARM_DESC(max_net_channels, "channels in a network namespace");
 module_param_named(max_net_ports, net_limit[IPCCHAN_PORTS], ulong, 0644);
 MODULE_PARM_DESC(max_net_ports, "ports in a network namespace");
 module_param_named(max_net_bytes, net_limit[IPCCHAN_BYTES], ulong, 0644);
 MODULE_PARM_DESC(max_net_bytes, "bytes of regions in a network namespace (0 at load: three quarters of memory)");
+
+module_param_named(max_net_files, net_limit[IPCCHAN_FILES], ulong, 0644);
+MODULE_PARM_DESC(max_net_files, "files in messages of a network namespace");
 
 static ulong max_bytes;
 module_param(max_bytes, ulong, 0644);
@@ -53,17 +59,21 @@ module_param_named(ports, total.used[IPCCHAN_PORTS], ullong, 0400);
 MODULE_PARM_DESC(ports, "ports there are (read only)");
 module_param_named(bytes, total.used[IPCCHAN_BYTES], ullong, 0400);
 MODULE_PARM_DESC(bytes, "bytes of regions there are (read only)");
+module_param_named(files, total.used[IPCCHAN_FILES], ullong, 0400);
+MODULE_PARM_DESC(files, "files in messages there are (read only)");
 
 static const char * const user_refusal[IPCCHAN_KINDS] = {
 	"the user has as many channels as allowed (max_user_channels)",
 	"the user has as many ports as allowed (max_user_ports)",
 	"the user has as many bytes as allowed (max_user_bytes)",
+	"the user has as many files in messages as allowed (max_user_files)",
 };
 
 static const char * const net_refusal[IPCCHAN_KINDS] = {
 	"the network namespace has as many channels as allowed (max_net_channels)",
 	"the network namespace has as many ports as allowed (max_net_ports)",
 	"the network namespace has as many bytes as allowed (max_net_bytes)",
+	"the network namespace has as many files in messages as allowed (max_net_files)",
 };
 
 static unsigned long hash(const struct user_namespace *ns, kuid_t uid)
@@ -183,18 +193,14 @@ static bool fits_all(u64 amount)
 	return used <= most && amount <= most - used;
 }
 
-/*
- * ipcchan_charge() - count @amount for the user, his namespaces and @net
- *
- * All or nothing. -EDQUOT.
- */
-int ipcchan_charge(struct ipcchan_account *account, struct ipcchan_usage *net,
-		   enum ipcchan_kind kind, u64 amount, struct ipcchan_why *why)
+static int charge_locked(struct ipcchan_account *account,
+			 struct ipcchan_usage *net, enum ipcchan_kind kind,
+			 u64 amount, struct ipcchan_why *why)
 {
 	struct ipcchan_account *a;
 	int err = 0;
 
-	spin_lock(&account_lock);
+	lockdep_assert_held(&account_lock);
 	for (a = account; a && !err; a = a->parent)
 		if (!fits(&a->usage, user_limit, kind, amount))
 			err = ipcchan_refuse(why, -EDQUOT, user_refusal[kind]);
@@ -209,6 +215,54 @@ int ipcchan_charge(struct ipcchan_account *account, struct ipcchan_usage *net,
 		net->used[kind] += amount;
 		total.used[kind] += amount;
 	}
+	return err;
+}
+
+/*
+ * ipcchan_charge() - count @amount for the user, his namespaces and @net
+ *
+ * All or nothing. -EDQUOT.
+ */
+int ipcchan_charge(struct ipcchan_account *account, struct ipcchan_usage *net,
+		   enum ipcchan_kind kind, u64 amount, struct ipcchan_why *why)
+{
+	int err;
+
+	spin_lock(&account_lock);
+	err = charge_locked(account, net, kind, amount, why);
+	spin_unlock(&account_lock);
+	return err;
+}
+
+/*
+ * Would the user have more files in messages than the caller may have open? In
+ * namespaces of the user's own making, too; as for AF_UNIX.
+ */
+static bool too_many_files(const struct ipcchan_account *account, u64 amount)
+{
+	const struct ipcchan_account *a;
+
+	lockdep_assert_held(&account_lock);
+	for (a = account; a && uid_eq(a->uid, account->uid); a = a->parent)
+		if (a->usage.used[IPCCHAN_FILES] + amount > rlimit(RLIMIT_NOFILE))
+			return !capable(CAP_SYS_RESOURCE) &&
+			       !capable(CAP_SYS_ADMIN);
+	return false;
+}
+
+/* The same for files on messages; -ETOOMANYREFS besides. */
+int ipcchan_charge_files(struct ipcchan_account *account,
+			 struct ipcchan_usage *net, u64 amount,
+			 struct ipcchan_why *why)
+{
+	int err;
+
+	spin_lock(&account_lock);
+	if (too_many_files(account, amount))
+		err = ipcchan_refuse(why, -ETOOMANYREFS,
+				     "the user has more files in messages than RLIMIT_NOFILE");
+	else
+		err = charge_locked(account, net, IPCCHAN_FILES, amount, why);
 	spin_unlock(&account_lock);
 	return err;
 }

@@ -8,7 +8,7 @@
  * making namespaces. Accounts live as long as something is charged to them.
  *
  * One spinlock guards all counters: charges are made when channels and ports
- * come and go, never on the path of a message.
+ * come and go, and for messages with files, never on the path of another.
  */
 #ifndef IPCCHAN_ACCOUNT_H
 #define IPCCHAN_ACCOUNT_H
@@ -21,6 +21,7 @@ enum ipcchan_kind {
 	IPCCHAN_CHANNELS,
 	IPCCHAN_PORTS,
 	IPCCHAN_BYTES,
+	IPCCHAN_FILES,		/* in messages */
 	IPCCHAN_KINDS,
 };
 
@@ -36,6 +37,9 @@ struct ipcchan_account *ipcchan_account_put(struct ipcchan_account *account);
 
 int ipcchan_charge(struct ipcchan_account *account, struct ipcchan_usage *net,
 		   enum ipcchan_kind kind, u64 amount, struct ipcchan_why *why);
+int ipcchan_charge_files(struct ipcchan_account *account,
+			 struct ipcchan_usage *net, u64 amount,
+			 struct ipcchan_why *why);
 void ipcchan_uncharge(struct ipcchan_account *account,
 		      struct ipcchan_usage *net, enum ipcchan_kind kind,
 		      u64 amount);

@@ -31,6 +31,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/rbtree_types.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
@@ -53,8 +54,8 @@ enum ipcchan_channel_state {
 };
 
 /*
- * A sender's slot. @holder and @past are changed with the mutex, the rest with
- * the spinlock too. The port is gone while the slot is DRAINING; the outbox is
+ * A sender's slot. @holder, @past and @bundles are changed with the mutex, the
+ * rest with the spinlock too. The port is gone while the slot is DRAINING; the outbox is
  * what windows show in this place.
  */
 struct ipcchan_sender_slot {
@@ -70,6 +71,7 @@ struct ipcchan_sender_slot {
 	u64 left;		/* DRAINING: a number that grows with each */
 	bool retired;		/* DRAINING: it goes when nothing is held */
 	struct ipcchan_identity identity;	/* ACTIVE and DRAINING */
+	struct rb_root bundles;	/* files of messages; bundle.c */
 };
 
 struct ipcchan_receiver_slot {

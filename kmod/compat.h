@@ -5,7 +5,10 @@
 #ifndef IPCCHAN_COMPAT_H
 #define IPCCHAN_COMPAT_H
 
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/hrtimer.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 #include <net/genetlink.h>
@@ -32,6 +35,39 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 	timer->function = function;
 }
 #endif
+
+/* Where symbols of DMA-BUF are. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define IPCCHAN_IMPORT_DMA_BUF()	MODULE_IMPORT_NS(DMA_BUF)
+#else
+#define IPCCHAN_IMPORT_DMA_BUF()	MODULE_IMPORT_NS("DMA_BUF")
+#endif
+
+/* A descriptor of the caller's, O_CLOEXEC, if the security module agrees. */
+static inline int ipcchan_receive_fd(struct file *file)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	return receive_fd(file, O_CLOEXEC);
+#else
+	return receive_fd(file, NULL, O_CLOEXEC);
+#endif
+}
+
+/* Kernels call files regular, too, that are processes, or of no kind. */
+static inline bool ipcchan_is_regular(const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+
+#ifdef S_ANON_INODE
+	if (inode->i_flags & S_ANON_INODE)
+		return false;
+#endif
+#ifdef PID_FS_MAGIC
+	if (inode->i_sb->s_magic == PID_FS_MAGIC)
+		return false;
+#endif
+	return S_ISREG(inode->i_mode);
+}
 
 /* The attributes of a request to dump. */
 static inline struct nlattr **ipcchan_dump_attrs(struct netlink_callback *cb)

@@ -13,6 +13,7 @@
 #include "file.h"
 #include "ioctl.h"
 #include "names.h"
+#include "pass.h"
 #include "rights.h"
 #include "service.h"
 #include "wait.h"
@@ -29,6 +30,9 @@ union argument {
 	struct ipcchan_handle handle;
 	struct ipcchan_revoke revoke;
 	struct ipcchan_accept accept;
+	struct ipcchan_files_put files_put;
+	struct ipcchan_files_take files_take;
+	struct ipcchan_files_done files_done;
 };
 
 struct call {
@@ -69,7 +73,7 @@ static int query(struct call *call)
 		      IPCCHAN_FEATURE_HISTORY | IPCCHAN_FEATURE_STALL |
 		      IPCCHAN_FEATURE_LABEL | IPCCHAN_FEATURE_THRESHOLD |
 		      IPCCHAN_FEATURE_HANDLE | IPCCHAN_FEATURE_SERVICE |
-		      IPCCHAN_FEATURE_SIGNAL;
+		      IPCCHAN_FEATURE_FILES | IPCCHAN_FEATURE_SIGNAL;
 	q->create_flags = IPCCHAN_CREATE_PERSISTENT | IPCCHAN_CREATE_UNNAMED;
 	q->attach_flags = IPCCHAN_ATTACH_OWNER | IPCCHAN_ATTACH_WAIT;
 	q->wait_flags = IPCCHAN_WAIT_RECEIVE | IPCCHAN_WAIT_SEND |
@@ -483,6 +487,32 @@ static int peer(struct call *call)
 	return ipcchan_port_peer(call->f->port, &call->arg.peer);
 }
 
+static int files_put(struct call *call)
+{
+	return ipcchan_pass_put(call->f->port, &call->arg.files_put, &call->why);
+}
+
+/* Descriptors are installed when nothing else can fail any more. */
+static int files_take(struct call *call)
+{
+	struct ipcchan_files_take *t = &call->arg.files_take;
+	struct file *files[IPCCHAN_MAX_FILES];
+	int err;
+
+	err = ipcchan_pass_find(call->f->port, t, files, &call->why);
+	if (err)
+		return err;
+	err = copy_out(call, sizeof(*t)) ?:
+	      ipcchan_pass_install(t, files, &call->why);
+	ipcchan_pass_forget(files, t->nr);
+	return err;
+}
+
+static int files_done(struct call *call)
+{
+	return ipcchan_pass_done(call->f->port, &call->arg.files_done);
+}
+
 #define OP(cmd_, name_, ...) { \
 	.cmd = cmd_, .size = sizeof(struct ipcchan_##name_), .run = name_, \
 	__VA_ARGS__ }
@@ -500,6 +530,9 @@ static const struct op ops[] = {
 	OP(IPCCHAN_IOC_KICK, kick, .port = true),
 	OP(IPCCHAN_IOC_WAIT, wait, .port = true, .out = true),
 	OP(IPCCHAN_IOC_PEER, peer, .port = true, .gone = true, .out = true),
+	OP(IPCCHAN_IOC_FILES_PUT, files_put, WHY(files_put), .port = true),
+	OP(IPCCHAN_IOC_FILES_TAKE, files_take, WHY(files_take), .port = true),
+	OP(IPCCHAN_IOC_FILES_DONE, files_done, .port = true),
 };
 
 static const struct op *find_op(unsigned int cmd)

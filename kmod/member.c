@@ -8,6 +8,7 @@
 #include <linux/ktime.h>
 #include <linux/sched.h>
 
+#include "bundle.h"
 #include "connection.h"
 #include "map.h"
 #include "names.h"
@@ -37,6 +38,7 @@ static void join_receiver(struct ipcchan_port *port)
 	if (chan->connection)
 		ipcchan_ring_deafen(port);
 	spin_unlock(&chan->lock);
+	ipcchan_bundle_join(chan, slot);
 }
 
 static void join_sender(struct ipcchan_port *port)
@@ -197,9 +199,13 @@ static void vanish(struct ipcchan_port *port, bool drain)
 		ipcchan_map_outbox_changed(chan, port->sender_slot, port->outbox);
 		ipcchan_slot_vacate(chan, port->sender_slot, port->outbox);
 	}
-	if (port->roles & IPCCHAN_RECEIVE)
+	if (port->roles & IPCCHAN_SEND && drain)
+		ipcchan_bundle_drop(chan, port->sender_slot, 0);
+	if (port->roles & IPCCHAN_RECEIVE) {
 		ipcchan_map_receipts_changed(chan, port->receiver_slot,
 					     port->receipts);
+		ipcchan_bundle_leave(chan, port->receiver_slot);
+	}
 }
 
 /*
@@ -223,6 +229,7 @@ void ipcchan_port_detach_locked(struct ipcchan_port *port,
 		vanish(port, drain);
 	ipcchan_map_close_window(port);
 	ipcchan_slot_reap(chan);
+	ipcchan_bundle_desert(chan);
 	if (!chan->nr_receivers)
 		ipcchan_slot_forget(chan);
 	if (chan->service)
@@ -310,6 +317,8 @@ void ipcchan_port_detach_all_locked(struct ipcchan_channel *chan)
 	}
 	list_for_each_entry_safe(port, next, &left, node) {
 		ipcchan_map_close_window(port);
+		if (port->roles & IPCCHAN_SEND)
+			ipcchan_bundle_drop_all(chan, port->sender_slot);
 		list_del_init(&port->node);
 		cond_resched();
 	}

@@ -61,6 +61,48 @@ u64 ipcchan_ring_passed(const struct ipcchan_channel *chan,
 			      chan->senders[slot].base);
 }
 
+/* The same for who only asks what it may be needed for: all, if it is closed. */
+u64 ipcchan_ring_passed_by(const struct ipcchan_channel *chan,
+			   const struct ipcchan_region *receipts, u32 slot)
+{
+	const struct ipcchan_cursor *c = cursor(receipts, slot);
+
+	if (READ_ONCE(c->closed) == chan->senders[slot].base)
+		return U64_MAX;
+	/* H, pairs with G */
+	return ipcchan_passed(smp_load_acquire(&c->passed),
+			      chan->senders[slot].base);
+}
+
+/* The newest that all receivers say to have passed; all, if there is none. */
+u64 ipcchan_ring_passed_by_all(const struct ipcchan_channel *chan, u32 slot)
+{
+	u64 least = U64_MAX;
+	u32 i;
+
+	lockdep_assert_held(&chan->mutex);
+	for (i = 0; i < chan->geometry.receivers; i++) {
+		const struct ipcchan_region *receipts = chan->receivers[i].receipts;
+
+		if (receipts)
+			least = min(least, ipcchan_ring_passed_by(chan, receipts,
+								  slot));
+	}
+	return least;
+}
+
+/* What stands in the ring where the message with that sequence has its place. */
+u64 ipcchan_ring_word(const struct ipcchan_channel *chan, u32 slot, u64 seq)
+{
+	const struct ipcchan_desc *desc;
+
+	desc = ipcchan_region_at(chan->senders[slot].outbox, chan->layout.ring +
+				 (seq & (chan->geometry.depth - 1)) *
+				 sizeof(*desc));
+	/* B, pairs with A */
+	return smp_load_acquire(&desc->seq);
+}
+
 /*
  * ipcchan_ring_waiting() - how many messages of that slot wait for a receiver
  *
@@ -99,8 +141,9 @@ u64 ipcchan_ring_published(const struct ipcchan_channel *chan, u32 slot,
 	return clamp_seq(READ_ONCE(outbox(region)->head), s, slot) - s->base;
 }
 
-static u64 hold(const struct ipcchan_channel *chan,
-		const struct ipcchan_region *receipts, u32 i)
+/* What a receiver holds there, as it says. */
+u64 ipcchan_ring_hold(const struct ipcchan_channel *chan,
+		      const struct ipcchan_region *receipts, u32 i)
 {
 	const u64 *word = ipcchan_region_at(receipts, chan->layout.holds +
 					    i * sizeof(*word));
@@ -116,7 +159,7 @@ bool ipcchan_ring_holds(const struct ipcchan_channel *chan,
 	u32 i;
 
 	for (i = 0; i < chan->geometry.holds; i++) {
-		u64 seq = hold(chan, receipts, i);
+		u64 seq = ipcchan_ring_hold(chan, receipts, i);
 
 		if (seq > base && seq <= ipcchan_seq_limit(slot))
 			return true;
@@ -306,7 +349,7 @@ static void receiver_claims(const struct ipcchan_port *port,
 		claims->behind += ipcchan_ring_waiting(chan, port->receipts, i);
 	}
 	for (i = 0; i < chan->geometry.holds; i++)
-		claims->held += !!hold(chan, port->receipts, i);
+		claims->held += !!ipcchan_ring_hold(chan, port->receipts, i);
 }
 
 /* With the channel's mutex, on an ACTIVE port. */

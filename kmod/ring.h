@@ -19,6 +19,12 @@ u64 ipcchan_ring_passed(const struct ipcchan_channel *chan,
 			const struct ipcchan_region *receipts, u32 slot);
 u32 ipcchan_ring_waiting(const struct ipcchan_channel *chan,
 			 const struct ipcchan_region *receipts, u32 slot);
+u64 ipcchan_ring_passed_by(const struct ipcchan_channel *chan,
+			   const struct ipcchan_region *receipts, u32 slot);
+u64 ipcchan_ring_passed_by_all(const struct ipcchan_channel *chan, u32 slot);
+u64 ipcchan_ring_word(const struct ipcchan_channel *chan, u32 slot, u64 seq);
+u64 ipcchan_ring_hold(const struct ipcchan_channel *chan,
+		      const struct ipcchan_region *receipts, u32 i);
 u64 ipcchan_ring_progress(const struct ipcchan_region *receipts, u32 slot);
 u64 ipcchan_ring_published(const struct ipcchan_channel *chan, u32 slot,
 			   const struct ipcchan_region *region);

@@ -3,6 +3,7 @@
 #include <asm/barrier.h>
 #include <linux/sched.h>
 
+#include "bundle.h"
 #include "map.h"
 #include "ring.h"
 #include "roster.h"
@@ -31,6 +32,7 @@ void ipcchan_slot_vacate(struct ipcchan_channel *chan, u32 slot,
 	struct ipcchan_sender_slot *s = &chan->senders[slot];
 
 	lockdep_assert_held(&chan->mutex);
+	ipcchan_bundle_drop_all(chan, slot);
 	s->past += ipcchan_ring_published(chan, slot, outbox);
 	s->next_base = ipcchan_ring_next_base(chan, slot);
 	spin_lock(&chan->lock);

@@ -3,7 +3,7 @@
 # linker looks for beside it.
 LIB_VERSION := 0.1.0
 LIB_SONAME := libipcchan.so.0
-LIB_SOURCES := abi arena call channel device error handle latest loan many order port \
+LIB_SOURCES := abi arena call channel device error files handle latest loan many order port \
 	publish receive reclaim roster send service source spin take wait
 LIB_OBJS := $(LIB_SOURCES:%=$(O)/lib/%.o)
 LIB_SO := $(O)/lib/libipcchan.so

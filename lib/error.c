@@ -24,6 +24,7 @@ static const struct {
 	{ EINVAL,	"invalid argument" },
 	{ EISCONN,	"the file is a port already" },
 	{ EKEYREVOKED,	"the handle was revoked" },
+	{ ELOOP,	"a file that may not be sent in a message" },
 	{ EMFILE,	"too many open files in this process" },
 	{ EMSGSIZE,	"the message is too long" },
 	{ ENFILE,	"too many open files in the system" },
@@ -40,6 +41,7 @@ static const struct {
 	{ EPROTO,	"a sender's pages make no sense" },
 	{ EPROTOTYPE,	"the channel carries another label" },
 	{ ESHUTDOWN,	"the port was evicted, or its channel deleted" },
+	{ ETOOMANYREFS,	"more files in messages than may be open" },
 	{ ETIMEDOUT,	"timed out" },
 	{ EUSERS,	"all places of this role are taken" },
 };

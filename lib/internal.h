@@ -23,6 +23,7 @@
  *   service.c   listening, connecting, accepting
  *   call.c      requests and their replies                 one thread for both sides
  *   arena.c     an allocator; knows nothing of all this
+ *   files.c     files on messages                          either, its own side
  *   device.c    calls to the module
  *   error.c     texts
  *
@@ -64,6 +65,7 @@ struct ipcchan_spin {
 /* A message that was published and not yet freed; by ring index. */
 struct ipcchan_entry {
 	uint32_t block;		/* of the arena */
+	uint32_t files;		/* that go with it */
 	uint64_t marked;	/* scan that saw it held */
 };
 
@@ -141,6 +143,7 @@ struct ipcchan_tx {
 
 	struct ipcchan_spin spin;
 	uint64_t full;
+	uint64_t nr_files;	/* messages in the ring that have some */
 	struct ipcchan_arena arena;
 };
 
@@ -167,9 +170,12 @@ struct ipcchan_source {
 	bool drained;		/* kicked because all is read */
 };
 
+/* No sequence has this bit: a message with files is not held as others are. */
+#define IPCCHAN_HELD_FILES	IPCCHAN_SEQ_VOID
+
 struct ipcchan_held {
 	_Alignas(IPCCHAN_CACHE_LINE) uint64_t inside[IPCCHAN_INSIDE_WORDS];	/* a short payload, copied */
-	uint64_t seq;		/* 0: free */
+	uint64_t seq;		/* 0: free; with IPCCHAN_HELD_FILES if it has any */
 	uint64_t base;		/* its sender's */
 	uint32_t slot;
 	bool pinned;		/* the hold word names it */
@@ -363,8 +369,12 @@ struct ipcchan_found {
 	uint32_t length;
 	uint64_t tag;
 	uint64_t time_ns;
+	uint32_t files;		/* IPCCHAN_WITH_FILES: how many it says to have */
 	uint16_t priority;
 };
+
+/* In place of success: it was found, and has files. */
+#define IPCCHAN_WITH_FILES	1
 
 /* In place of an errno: things have changed under us: look, and begin again. */
 #define IPCCHAN_AGAIN	(-ESTALE)
@@ -414,6 +424,20 @@ void ipcchan_publish_one(struct ipcchan_port *port, const struct ipcchan_loan *l
 			 uint32_t block, const void *inside);
 int ipcchan_publish_end(struct ipcchan_port *port);
 int ipcchan_publish_wake(struct ipcchan_port *port, uint64_t before);
+
+/* files.c */
+int ipcchan_files_put(struct ipcchan_port *port, uint64_t seq, const int *fds, uint32_t n);
+void ipcchan_files_drop(struct ipcchan_port *port, uint64_t to);
+void ipcchan_files_done(struct ipcchan_port *port, uint32_t slot);
+void ipcchan_files_sent(struct ipcchan_port *port);
+void ipcchan_files_retire(struct ipcchan_port *port, uint64_t to);
+int ipcchan_files_take(struct ipcchan_port *port, uint32_t slot, uint64_t seq, int *fds,
+		       size_t room);
+void ipcchan_files_close(const int *fds, int n);
+int ipcchan_files_hold(struct ipcchan_port *port, const struct ipcchan_found *f, uint64_t seq,
+		       struct ipcchan_message *message);
+bool ipcchan_files_is_held(const struct ipcchan_port *port,
+			   const struct ipcchan_message *message);
 
 /* reclaim.c */
 bool ipcchan_reclaim(struct ipcchan_port *port, bool place);

@@ -244,8 +244,13 @@ struct ipcchan_loan {
 	uint16_t priority;	/* likewise */
 	uint16_t reserved;	/* 0; so is what follows */
 	uint32_t id;		/* the library's */
-	uint64_t reserved2[2];
+	const int *files;	/* NULL from reserve; descriptors that go with the message */
+	uint32_t nr_files;	/* of them, up to IPCCHAN_FILES_MOST; else 0 */
+	uint32_t reserved2;
 };
+
+/* Most descriptors on a message. */
+#define IPCCHAN_FILES_MOST	16u
 
 /**
  * ipcchan_reserve() - take payload memory
@@ -263,9 +268,14 @@ IPCCHAN_API int ipcchan_reserve(struct ipcchan_port *port, size_t length,
  *
  * -EINVAL the loan is not out, or longer than it was, or a reserved field is not 0: it stays as it
  * was. -ESHUTDOWN evicted or channel deleted; the loan has ended.
+ *
+ * With @loan->files the kernel takes references of its own on them, in this call: they may be closed
+ * after it. What may be sent: Documentation/files.md. -EBADF one is not open; -ELOOP one may
+ * not be sent; -ETOOMANYREFS, -EDQUOT, -ENOMEM; -EOPNOTSUPP the module is too old: nothing was
+ * published, the loan stays as it was.
  */
 IPCCHAN_API int ipcchan_commit(struct ipcchan_port *port, struct ipcchan_loan *loan);
-/** ipcchan_commit_batch() - all of @n loans, in this order, or -EINVAL and none */
+/** ipcchan_commit_batch() - all of @n loans, in this order, or none: as ipcchan_commit() */
 IPCCHAN_API int ipcchan_commit_batch(struct ipcchan_port *port, struct ipcchan_loan *loans,
 				     size_t n);
 IPCCHAN_API void ipcchan_abort(struct ipcchan_port *port, struct ipcchan_loan *loan);
@@ -275,6 +285,15 @@ IPCCHAN_API int ipcchan_send(struct ipcchan_port *port, const void *data, size_t
 /** ipcchan_sendv() - one message from several pieces, which may be empty */
 IPCCHAN_API int ipcchan_sendv(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
 			      int64_t timeout_ns);
+/**
+ * ipcchan_sendv_files() - the same with @nr_fds descriptors, at least one
+ *
+ * Errors as those of ipcchan_reserve() and ipcchan_commit(); with all but -ESHUTDOWN
+ * nothing was sent.
+ */
+IPCCHAN_API int ipcchan_sendv_files(struct ipcchan_port *port, const struct iovec *pieces,
+				    size_t n, const int *fds, uint32_t nr_fds,
+				    int64_t timeout_ns);
 /**
  * ipcchan_send_batch() - @n messages, one from each of @messages, published together
  *
@@ -300,7 +319,9 @@ struct ipcchan_message {
 	uint16_t reserved;	/* 0; so is what follows */
 	uint32_t id;		/* the library's */
 	uint32_t flags;
-	uint64_t reserved2[2];
+	uint32_t nr_files;	/* that it carries, as its sender says */
+	uint32_t reserved2;
+	uint64_t reserved3;
 };
 
 /**
@@ -337,6 +358,31 @@ IPCCHAN_API ssize_t ipcchan_recv(struct ipcchan_port *port, void *data, size_t s
 /** ipcchan_recvv() - the same into several pieces, filled in turn */
 IPCCHAN_API ssize_t ipcchan_recvv(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
 				  struct ipcchan_message *message, int64_t timeout_ns);
+/**
+ * ipcchan_message_files() - descriptors, O_CLOEXEC, of a held message's files
+ * @fds:	out: the caller's own, to be closed by it
+ * @room:	how many fit
+ *
+ * All or none; each call gives new ones. Returns how many. The receiving thread's.
+ *
+ * -EINVAL the message is not held; -ENOENT its sender lied, it has none (so always if @message->nr_files
+ * is 0), or it was evicted; -EMSGSIZE more than @room; -EMFILE; -ESHUTDOWN; what the
+ * security module says.
+ */
+IPCCHAN_API int ipcchan_message_files(struct ipcchan_port *port,
+				      const struct ipcchan_message *message, int *fds,
+				      size_t room);
+/**
+ * ipcchan_recv_files() - ipcchan_recv(), with the message's files
+ * @message:	@message->nr_files: how many descriptors there are in @fds; 0 also where
+ *		the sender only said so
+ *
+ * Errors besides those of ipcchan_recv() as ipcchan_message_files(): the message is kept, and
+ * comes again. (Other calls that copy out leave the files where they are; they are gone then.)
+ */
+IPCCHAN_API ssize_t ipcchan_recv_files(struct ipcchan_port *port, void *data, size_t size,
+				       struct ipcchan_message *message, int *fds, size_t room,
+				       int64_t timeout_ns);
 /**
  * ipcchan_recv_batch() - copy up to @n messages out, the i-th into @buffers[i]
  *

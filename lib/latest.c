@@ -25,7 +25,7 @@ static bool is_asked(const struct ipcchan_source *s, uint32_t sender)
 }
 
 /*
- * The newest of one sender, or of all: 0, -EAGAIN, IPCCHAN_AGAIN, or why not.
+ * The newest of one sender, or of all: 0, IPCCHAN_WITH_FILES, -EAGAIN, IPCCHAN_AGAIN, or why not.
  * One that vanished may have been the newest of all; but who makes his vanish
  * again and again (@patient: not yet) shall not hide the others'.
  */
@@ -46,10 +46,10 @@ static int find_newest(struct ipcchan_port *port, uint32_t sender, uint64_t *seq
 		one = ipcchan_source_newest(port, s, &newest, &found);
 		if (one == -EPROTO || one == -ESHUTDOWN || (one == IPCCHAN_AGAIN && patient))
 			return one;
-		if (!one && is_better(&found, best)) {
+		if (one >= 0 && is_better(&found, best)) {
 			*best = found;
 			*seq = newest;
-			rc = 0;
+			rc = one;
 		}
 	}
 	return rc;
@@ -76,6 +76,8 @@ int ipcchan_latest(struct ipcchan_port *port, uint32_t sender, struct ipcchan_me
 			rc = find_newest(port, sender, &seq, &found, i < MAX_TRIES / 2);
 		if (!rc)
 			rc = ipcchan_hold(port, &found, seq, message);
+		else if (rc == IPCCHAN_WITH_FILES)
+			rc = ipcchan_files_hold(port, &found, seq, message);
 	}
 	return rc == IPCCHAN_AGAIN ? -EAGAIN : rc;
 }

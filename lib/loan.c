@@ -8,6 +8,7 @@
  * that is, the order of commits decides.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "place.h"
 
@@ -217,16 +218,36 @@ int ipcchan_reserve(struct ipcchan_port *port, size_t length, struct ipcchan_loa
 	return 0;
 }
 
-/* What a loan refers to, if it is out. */
+/* What a loan refers to, if it is out and has nothing to go with it. */
 static inline struct ipcchan_lent *find_lent(struct ipcchan_tx *tx, const struct ipcchan_loan *loan)
 {
+	uint64_t last;		/* nr_files and reserved2 */
 	uint32_t index = loan->id & ((1u << LOAN_INDEX_BITS) - 1);
 	struct ipcchan_lent *lent = &tx->lent[index];
 
+	memcpy(&last, &loan->nr_files, sizeof(last));
 	if (index > tx->mask || !lent->out || lent->nonce != loan->id >> LOAN_INDEX_BITS ||
-	    loan->reserved | loan->reserved2[0] | loan->reserved2[1])
+	    loan->reserved | (uintptr_t)loan->files | last)
 		return NULL;
 	return lent;
+}
+
+/* The same, whatever goes with it. */
+static struct ipcchan_lent *find_bare(struct ipcchan_tx *tx, const struct ipcchan_loan *loan)
+{
+	struct ipcchan_loan bare = *loan;
+
+	bare.files = NULL;
+	bare.nr_files = 0;
+	return find_lent(tx, &bare);
+}
+
+/* The same, with files or without. */
+static struct ipcchan_lent *find_any(struct ipcchan_tx *tx, const struct ipcchan_loan *loan)
+{
+	if (!loan->files != !loan->nr_files || loan->nr_files > IPCCHAN_MAX_FILES)
+		return NULL;
+	return find_bare(tx, loan);
 }
 
 static inline void end_loan(struct ipcchan_tx *tx, struct ipcchan_lent *lent)
@@ -294,6 +315,41 @@ static IPCCHAN_INLINE int reclaim_ahead(struct ipcchan_port *port, struct ipccha
 	return ipcchan_likely(generation) ? 0 : -ESHUTDOWN;
 }
 
+/* The files of loans that are about to become the next messages: all, or none. */
+static int put_files(struct ipcchan_port *port, const struct ipcchan_loan *loans, size_t n)
+{
+	uint64_t head = port->tx->head;
+	int rc = 0;
+	size_t i;
+
+	for (i = 0; i < n && !rc; i++) {
+		if (loans[i].nr_files)
+			rc = ipcchan_files_put(port, head + 1 + i, loans[i].files,
+					       loans[i].nr_files);
+	}
+	if (rc)
+		ipcchan_files_drop(port, head + i);
+	return rc;
+}
+
+/* What is not a plain loan: one with files, or none at all. */
+static __attribute__((noinline)) int commit_files(struct ipcchan_port *port,
+						  struct ipcchan_loan *loan)
+{
+	struct ipcchan_lent *lent = find_any(port->tx, loan);
+	int rc;
+
+	if (!lent || loan->length > lent->length)
+		return -EINVAL;
+	rc = put_files(port, loan, 1);
+	if (rc)
+		return rc;
+	commit(port, loan, lent);
+	rc = ipcchan_publish_end(port);
+	ipcchan_files_sent(port);
+	return rc;
+}
+
 int ipcchan_commit(struct ipcchan_port *port, struct ipcchan_loan *loan)
 {
 	struct ipcchan_tx *tx = ipcchan_tx(port);
@@ -303,7 +359,7 @@ int ipcchan_commit(struct ipcchan_port *port, struct ipcchan_loan *loan)
 		return ipcchan_check(port, IPCCHAN_SEND);
 	lent = find_lent(tx, loan);
 	if (ipcchan_unlikely(!lent || loan->length > lent->length))
-		return -EINVAL;
+		return commit_files(port, loan);
 	if (ipcchan_unlikely(lent->block == IPCCHAN_ARENA_NONE || loan->length < lent->length ||
 			     !tx->most_in_place))
 		return commit_slowly(port, loan, lent);
@@ -319,13 +375,22 @@ static struct ipcchan_lent *lent_of(struct ipcchan_tx *tx, const struct ipcchan_
 	return &tx->lent[loan->id & ((1u << LOAN_INDEX_BITS) - 1)];
 }
 
+typedef struct ipcchan_lent *find_fn(struct ipcchan_tx *tx, const struct ipcchan_loan *loan);
+
+static void unclaim(struct ipcchan_tx *tx, const struct ipcchan_loan *loans, size_t n)
+{
+	while (n--)
+		lent_of(tx, &loans[n])->out = true;
+}
+
 /* Marks the loans as no longer out, so that none is taken twice: all, or none. */
-static bool claim(struct ipcchan_tx *tx, const struct ipcchan_loan *loans, size_t n)
+static inline bool claim(struct ipcchan_tx *tx, const struct ipcchan_loan *loans, size_t n,
+			 find_fn *find_one)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		struct ipcchan_lent *lent = find_lent(tx, &loans[i]);
+		struct ipcchan_lent *lent = find_one(tx, &loans[i]);
 
 		if (!lent || loans[i].length > lent->length)
 			break;
@@ -333,9 +398,29 @@ static bool claim(struct ipcchan_tx *tx, const struct ipcchan_loan *loans, size_
 	}
 	if (i == n)
 		return true;
-	while (i--)
-		lent_of(tx, &loans[i])->out = true;
+	unclaim(tx, loans, i);
 	return false;
+}
+
+/* Some have files, or are none at all. */
+static __attribute__((noinline)) int commit_batch_files(struct ipcchan_port *port,
+							struct ipcchan_loan *loans, size_t n)
+{
+	struct ipcchan_tx *tx = port->tx;
+	int rc;
+
+	if (!claim(tx, loans, n, find_any))
+		return -EINVAL;
+	rc = put_files(port, loans, n);
+	if (rc) {
+		unclaim(tx, loans, n);
+		return rc;
+	}
+	for (size_t i = 0; i < n; i++)
+		commit(port, &loans[i], lent_of(tx, &loans[i]));
+	rc = ipcchan_publish_end(port);
+	ipcchan_files_sent(port);
+	return rc;
 }
 
 int ipcchan_commit_batch(struct ipcchan_port *port, struct ipcchan_loan *loans, size_t n)
@@ -344,8 +429,8 @@ int ipcchan_commit_batch(struct ipcchan_port *port, struct ipcchan_loan *loans, 
 
 	if (rc)
 		return rc;
-	if (!claim(port->tx, loans, n))
-		return -EINVAL;
+	if (!claim(port->tx, loans, n, find_lent))
+		return commit_batch_files(port, loans, n);
 	for (size_t i = 0; i < n; i++)
 		commit(port, &loans[i], lent_of(port->tx, &loans[i]));
 	return n ? ipcchan_publish_end(port) : 0;
@@ -357,7 +442,7 @@ void ipcchan_abort(struct ipcchan_port *port, struct ipcchan_loan *loan)
 
 	if (ipcchan_check(port, IPCCHAN_SEND))
 		return;
-	lent = find_lent(port->tx, loan);
+	lent = find_bare(port->tx, loan);
 	if (!lent)
 		return;
 	ipcchan_arena_give(&port->tx->arena, lent->block);

@@ -112,7 +112,7 @@ static int ask(struct ipcchan_port *port, struct ipcchan_found *found)
 /**
  * ipcchan_order_find() - what comes next, from whom; it is not taken yet
  *
- * 0, -EAGAIN, -EPIPE, -EPROTO, -ESHUTDOWN
+ * 0, IPCCHAN_WITH_FILES, -EAGAIN, -EPIPE, -EPROTO, -ESHUTDOWN
  */
 int ipcchan_order_find(struct ipcchan_port *port, struct ipcchan_found *found)
 {

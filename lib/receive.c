@@ -48,7 +48,12 @@ struct taking {
 	struct ipcchan_message *message;
 	const struct iovec *pieces;
 	size_t n;
+	int *fds;		/* NULL: files are not asked for */
+	size_t room;
 };
+
+static int take_with_files(struct ipcchan_port *port, struct ipcchan_found *found,
+			   struct taking *t);
 
 /* Finds and takes, again if it vanished in between. */
 static inline int take_next(struct ipcchan_port *port, struct taking *t)
@@ -60,6 +65,8 @@ static inline int take_next(struct ipcchan_port *port, struct taking *t)
 		rc = ipcchan_order_find(port, &found);
 		if (ipcchan_likely(!rc))
 			rc = t->take(port, &found, t);
+		else if (rc == IPCCHAN_WITH_FILES)
+			rc = take_with_files(port, &found, t);
 	}
 	if (ipcchan_likely(!rc))
 		return 0;
@@ -134,6 +141,49 @@ static int take_copy(struct ipcchan_port *port, struct ipcchan_found *found, str
 		return refuse_length(port, found);
 	rc = ipcchan_take_copy(port, found, t->pieces, t->n);
 	if (ipcchan_likely(!rc))
+		t->message->lost = ipcchan_advance(port, found);
+	return rc;
+}
+
+/* As above, but the files are taken first: until it is passed there is a way back. */
+static int take_copy_files(struct ipcchan_port *port, struct ipcchan_found *found,
+			   struct taking *t)
+{
+	struct ipcchan_source *s = found->source;
+	int n = 0, rc;
+
+	ipcchan_describe(t->message, found, s->expected);
+	t->message->nr_files = found->files;
+	if (found->length > room_in(t))
+		return refuse_length(port, found);
+	if (t->fds) {
+		n = ipcchan_files_take(port, s->slot, s->expected, t->fds, t->room);
+		if (n < 0 && n != -ENOENT)
+			return n;
+		n = n < 0 ? 0 : n;
+		t->message->nr_files = (uint32_t)n;
+	}
+	rc = ipcchan_take_copy(port, found, t->pieces, t->n);
+	if (rc) {
+		ipcchan_files_close(t->fds, n);
+		return rc;
+	}
+	t->message->lost = ipcchan_advance(port, found);
+	ipcchan_advance_end(port);
+	ipcchan_files_done(port, s->slot);
+	return 0;
+}
+
+static __attribute__((noinline)) int take_with_files(struct ipcchan_port *port,
+						     struct ipcchan_found *found,
+						     struct taking *t)
+{
+	int rc;
+
+	if (t->take != take_in_place)
+		return take_copy_files(port, found, t);
+	rc = ipcchan_files_hold(port, found, found->source->expected, t->message);
+	if (!rc)
 		t->message->lost = ipcchan_advance(port, found);
 	return rc;
 }
@@ -259,6 +309,31 @@ ssize_t ipcchan_recvv(struct ipcchan_port *port, const struct iovec *pieces, siz
 		return rc;
 	ipcchan_advance_end(port);
 	return (ssize_t)t.message->length;
+}
+
+ssize_t ipcchan_recv_files(struct ipcchan_port *port, void *data, size_t size,
+			   struct ipcchan_message *message, int *fds, size_t room,
+			   int64_t timeout_ns)
+{
+	struct iovec piece = { .iov_base = data, .iov_len = size };
+	int none;
+	struct taking t = {
+		.take = take_copy,
+		.message = message,
+		.pieces = &piece,
+		.n = 1,
+		.fds = room ? fds : &none,
+		.room = room,
+	};
+	int rc = ipcchan_check(port, IPCCHAN_RECEIVE);
+
+	if (rc)
+		return rc;
+	rc = take_first(port, &t, timeout_ns);
+	if (rc)
+		return rc;
+	ipcchan_advance_end(port);
+	return (ssize_t)message->length;
 }
 
 static ssize_t recv_slowly(struct ipcchan_port *port, void *data, size_t size,

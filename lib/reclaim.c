@@ -139,6 +139,8 @@ static bool free_retired(struct ipcchan_port *port, uint64_t to)
 		e->block = IPCCHAN_ARENA_NONE;
 		tx->nr_blocks--;
 	}
+	if (ipcchan_unlikely(tx->nr_files))
+		ipcchan_files_retire(port, to);
 	tx->floor = to;
 	ipcchan_room_changed(port);
 	return true;

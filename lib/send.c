@@ -77,6 +77,31 @@ int ipcchan_put_tagged(struct ipcchan_port *port, const struct iovec *pieces, si
 	return ipcchan_publish_end(port);
 }
 
+int ipcchan_sendv_files(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
+			const int *fds, uint32_t nr_fds, int64_t timeout_ns)
+{
+	struct payload payload = { pieces, n, ipcchan_sum(pieces, n) };
+	int rc = ipcchan_check(port, IPCCHAN_SEND);
+	uint32_t block;
+
+	if (rc)
+		return rc;
+	if (!nr_fds || nr_fds > IPCCHAN_MAX_FILES)
+		return -EINVAL;
+	rc = ipcchan_room(port, payload.length, &block, timeout_ns);
+	if (rc)
+		return rc;
+	rc = ipcchan_files_put(port, port->tx->head + 1, fds, nr_fds);
+	if (rc) {
+		ipcchan_arena_give(&port->tx->arena, block);
+		return rc;
+	}
+	put(port, &payload, 0, block);
+	rc = ipcchan_publish_end(port);
+	ipcchan_files_sent(port);
+	return rc;
+}
+
 static __attribute__((noinline)) int send_slowly(struct ipcchan_port *port, const void *data,
 						 size_t length, int64_t timeout_ns);
 

@@ -193,10 +193,20 @@ static bool makes_sense(const struct ipcchan_geometry *g, const struct ipcchan_f
 	return !zero && f->length <= g->max_message && (uint64_t)f->offset + f->length <= room;
 }
 
+/* All else is as it should be, and it has no more files than a message may have? */
+static bool has_files(const struct ipcchan_geometry *g, struct ipcchan_found *f,
+		      const struct ipcchan_desc *desc)
+{
+	uint64_t zero = ipcchan_load(&desc->flags) | ipcchan_load(&desc->reserved);
+
+	f->files = ipcchan_load(&desc->files);
+	return f->files && f->files <= IPCCHAN_MAX_FILES && makes_sense(g, f, zero);
+}
+
 /**
  * ipcchan_source_read() - read the description of a message that was there (B)
  *
- * 0, -EPROTO, -ESHUTDOWN or IPCCHAN_AGAIN. It may have vanished all the same:
+ * 0, IPCCHAN_WITH_FILES, -EPROTO, -ESHUTDOWN or IPCCHAN_AGAIN. It may have vanished all the same:
  * whoever uses what was found must see, afterwards, that the source still shows it.
  */
 int ipcchan_source_read(struct ipcchan_port *port, struct ipcchan_source *s, uint64_t seq,
@@ -214,6 +224,8 @@ int ipcchan_source_read(struct ipcchan_port *port, struct ipcchan_source *s, uin
 	f->priority = ipcchan_load(&desc->priority);
 	if (ipcchan_likely(makes_sense(&port->geometry, f, zero)))
 		return 0;
+	if (has_files(&port->geometry, f, desc))
+		return IPCCHAN_WITH_FILES;
 	if (!ipcchan_source_shows(port->rx, s, seq))
 		return ipcchan_source_vanished(port, s);
 	return ipcchan_source_close(port, s);
@@ -222,7 +234,7 @@ int ipcchan_source_read(struct ipcchan_port *port, struct ipcchan_source *s, uin
 /**
  * ipcchan_source_peek() - the next message of a sender; it is not taken
  *
- * 0, -EAGAIN, -EPROTO, -ESHUTDOWN or IPCCHAN_AGAIN. Counts what was lost before it.
+ * 0, IPCCHAN_WITH_FILES, -EAGAIN, -EPROTO, -ESHUTDOWN or IPCCHAN_AGAIN. Counts what was lost before it.
  */
 int ipcchan_source_peek(struct ipcchan_port *port, struct ipcchan_source *s,
 			struct ipcchan_found *found)

@@ -233,6 +233,22 @@ static inline uint64_t release(struct ipcchan_rx *rx, struct ipcchan_message *me
 	return slot;
 }
 
+/* One that is not held as others are: it has files, or is not held at all. */
+static int release_files(struct ipcchan_port *port, struct ipcchan_message *message)
+{
+	uint32_t slot;
+
+	if (!ipcchan_files_is_held(port, message))
+		return -EINVAL;
+	slot = port->rx->held[message->id].slot;
+	release(port->rx, message);
+	if (!ipcchan_drops(port))
+		ipcchan_barrier();				/* E, pairs with F and N */
+	wake_owners(port, 1ull << slot);
+	ipcchan_files_done(port, slot);
+	return 0;
+}
+
 int ipcchan_release(struct ipcchan_port *port, struct ipcchan_message *message)
 {
 	struct ipcchan_rx *rx = ipcchan_rx(port);
@@ -241,7 +257,7 @@ int ipcchan_release(struct ipcchan_port *port, struct ipcchan_message *message)
 	if (ipcchan_unlikely(!rx))
 		return ipcchan_check(port, IPCCHAN_RECEIVE);
 	if (ipcchan_unlikely(!is_held(port, message)))
-		return -EINVAL;
+		return release_files(port, message);
 	slot = release(rx, message);
 	if (!slot)
 		return 0;
@@ -266,6 +282,25 @@ static bool all_held(struct ipcchan_port *port, const struct ipcchan_message *me
 	return i == n;
 }
 
+/* The same, be they with files or without. */
+static int release_each(struct ipcchan_port *port, struct ipcchan_message *messages, size_t n)
+{
+	uint64_t marked[IPCCHAN_MAX_HOLDS / 64] = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t id = messages[i].id;
+
+		if (!is_held(port, &messages[i]) && !ipcchan_files_is_held(port, &messages[i]))
+			return -EINVAL;
+		if (marked[id / 64] >> id % 64 & 1)
+			return -EINVAL;
+		marked[id / 64] |= 1ull << id % 64;
+	}
+	for (size_t i = 0; i < n; i++)
+		ipcchan_release(port, &messages[i]);
+	return 0;
+}
+
 int ipcchan_release_batch(struct ipcchan_port *port, struct ipcchan_message *messages, size_t n)
 {
 	int rc = ipcchan_check(port, IPCCHAN_RECEIVE);
@@ -274,7 +309,7 @@ int ipcchan_release_batch(struct ipcchan_port *port, struct ipcchan_message *mes
 	if (rc)
 		return rc;
 	if (!all_held(port, messages, n))
-		return -EINVAL;
+		return release_each(port, messages, n);
 	for (size_t i = 0; i < n; i++)
 		slots |= release(port->rx, &messages[i]);
 	if (!slots)

@@ -89,11 +89,13 @@ void accounts_read(struct accounts *accounts)
 	accounts->channels = param_get("channels");
 	accounts->ports = param_get("ports");
 	accounts->bytes = param_get("bytes");
+	accounts->files = param_get("files");
 }
 
 static bool accounts_equal(const struct accounts *a, const struct accounts *b)
 {
-	return a->channels == b->channels && a->ports == b->ports && a->bytes == b->bytes;
+	return a->channels == b->channels && a->ports == b->ports &&
+	       a->bytes == b->bytes && a->files == b->files;
 }
 
 bool accounts_settle(const struct accounts *before)
@@ -106,9 +108,10 @@ bool accounts_settle(const struct accounts *before)
 			return true;
 		usleep(10000);
 	}
-	fprintf(stderr, "# channels %llu, were %llu; ports %llu, were %llu; bytes %llu, were %llu\n",
+	fprintf(stderr, "# channels %llu, were %llu; ports %llu, were %llu; bytes %llu, were %llu; "
+		"files %llu, were %llu\n",
 		now.channels, before->channels, now.ports, before->ports, now.bytes,
-		before->bytes);
+		before->bytes, now.files, before->files);
 	return false;
 }
 

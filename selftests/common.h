@@ -33,6 +33,7 @@ struct accounts {
 	unsigned long long channels;
 	unsigned long long ports;
 	unsigned long long bytes;
+	unsigned long long files;
 };
 
 void accounts_read(struct accounts *accounts);

@@ -59,6 +59,9 @@ ADD(kick, KICK, .port = true);
 ADD(wait, WAIT, .port = true,
     .flags = IPCCHAN_WAIT_RECEIVE | IPCCHAN_WAIT_SEND | IPCCHAN_WAIT_ROSTER);
 ADD(peer, PEER, .port = true);
+ADD(files_put, FILES_PUT, .port = true, .flags = IPCCHAN_FILES_DROP, WHY(files_put));
+ADD(files_take, FILES_TAKE, .port = true, RESERVED(files_take), WHY(files_take));
+ADD(files_done, FILES_DONE, .port = true, RESERVED(files_done));
 
 FIXTURE_SETUP(abi)
 {
@@ -99,6 +102,24 @@ static void fill_delete(struct ipcchan_delete *delete, const char *name)
 	strcpy(delete->name, name);
 }
 
+/* A message of the port's own, with a file; of each fill another. */
+static void fill_take(struct ipcchan_files_take *take, struct raw_port *port)
+{
+	static int fds[1];
+	int fd = memfd_create("abi", MFD_CLOEXEC);
+	struct ipcchan_files_put put = {
+		.size = sizeof(put), .nr = 1, .sequence = port->next, .fds = (uintptr_t)&fd,
+	};
+
+	call(port->fd, IPCCHAN_IOC_FILES_PUT, &put);
+	close(fd);
+	*take = (struct ipcchan_files_take){
+		.size = sizeof(*take), .slot = port->attach.sender_slot,
+		.sequence = port->next, .fds = (uintptr_t)fds, .nr = 1,
+	};
+	raw_publish(port, "abi", 3, 0);
+}
+
 /* Puts the call in its place; returns the file to make it on. */
 static int fill(FIXTURE_DATA(abi) *self, const FIXTURE_VARIANT(abi) *variant)
 {
@@ -123,6 +144,12 @@ static int fill(FIXTURE_DATA(abi) *self, const FIXTURE_VARIANT(abi) *variant)
 		break;
 	case IPCCHAN_IOC_REVOKE:
 		return self->handle;
+	case IPCCHAN_IOC_FILES_PUT:
+		((struct ipcchan_files_put *)self->arg)->flags = IPCCHAN_FILES_DROP;
+		break;
+	case IPCCHAN_IOC_FILES_TAKE:
+		fill_take((void *)self->arg, &self->port);
+		break;
 	case IPCCHAN_IOC_WAIT:
 		((struct ipcchan_wait *)self->arg)->flags = IPCCHAN_WAIT_ROSTER;
 		break;
@@ -250,7 +277,9 @@ TEST_F(abi, results_to_read_only_memory)
 {
 	int fd = fill(self, variant);
 	bool out = variant->number != IPCCHAN_IOC_CREATE && variant->number != IPCCHAN_IOC_DELETE &&
-		   variant->number != IPCCHAN_IOC_KICK && variant->number != IPCCHAN_IOC_REVOKE;
+		   variant->number != IPCCHAN_IOC_KICK && variant->number != IPCCHAN_IOC_REVOKE &&
+		   variant->number != IPCCHAN_IOC_FILES_PUT &&
+		   variant->number != IPCCHAN_IOC_FILES_DONE;
 	struct accounts before;
 
 	accounts_read(&before);

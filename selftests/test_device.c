@@ -18,7 +18,7 @@
 #include "ipcchan.h"
 
 #define PAGE	4096u
-#define LAST_NUMBER	0x8bu
+#define LAST_NUMBER	0x8eu
 #define NOT_YET		0x8au
 
 /* For ever: what a program of today will hand to a kernel of tomorrow. */
@@ -69,6 +69,9 @@ TEST(numbers)
 	EXPECT_EQ(0xbc88, IPCCHAN_IOC_HANDLE);
 	EXPECT_EQ(0xbc89, IPCCHAN_IOC_REVOKE);
 	EXPECT_EQ(0xbc8b, IPCCHAN_IOC_ACCEPT);
+	EXPECT_EQ(0xbc8c, IPCCHAN_IOC_FILES_PUT);
+	EXPECT_EQ(0xbc8d, IPCCHAN_IOC_FILES_TAKE);
+	EXPECT_EQ(0xbc8e, IPCCHAN_IOC_FILES_DONE);
 }
 
 FIXTURE(device) {
@@ -137,7 +140,8 @@ TEST_F(device, query)
 	EXPECT_EQ(0, call(self->fresh, IPCCHAN_IOC_QUERY, &query));
 	EXPECT_EQ(sizeof(query), query.size);
 	EXPECT_EQ(0, query.flags);
-	EXPECT_EQ(0x7f | IPCCHAN_FEATURE_SERVICE | IPCCHAN_FEATURE_SIGNAL, query.features);
+	EXPECT_EQ(0x7f | IPCCHAN_FEATURE_SERVICE | IPCCHAN_FEATURE_FILES | IPCCHAN_FEATURE_SIGNAL,
+		  query.features);
 	EXPECT_EQ(IPCCHAN_CREATE_PERSISTENT | IPCCHAN_CREATE_UNNAMED, query.create_flags);
 	EXPECT_EQ(IPCCHAN_ATTACH_OWNER | IPCCHAN_ATTACH_WAIT, query.attach_flags);
 	EXPECT_EQ(7 | IPCCHAN_WAIT_ARM, query.wait_flags);

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include <kselftest_harness.h>
 
@@ -31,6 +32,7 @@ FIXTURE(memory) {
 	struct raw_port port;		/* likewise */
 	struct raw_port other;		/* somebody who is there */
 	struct genl genl;
+	int file;			/* to be sent */
 	unsigned int injected;
 	char words[1024];		/* all that were said */
 };
@@ -374,6 +376,67 @@ static int listen_to(FIXTURE_DATA(memory) *self)
 TEST_F_TIMEOUT(memory, signals, 200)
 {
 	sweep(_metadata, self, open_port, listen_to, false);
+}
+
+/* Files on messages. A failure of the device's own or of the file table's is another's. */
+static int put_files(FIXTURE_DATA(memory) *self)
+{
+	int fds[2] = { self->file, self->file };
+	struct ipcchan_files_put args = {
+		.size = sizeof(args), .why = (uintptr_t)why, .why_len = sizeof(why), .nr = 2,
+		.sequence = self->port.next, .fds = (uintptr_t)fds,
+	};
+
+	return call(self->port.fd, IPCCHAN_IOC_FILES_PUT, &args);
+}
+
+TEST_F_TIMEOUT(memory, put_files, 200)
+{
+	self->file = memfd_create("memory", MFD_CLOEXEC);
+	sweep(_metadata, self, open_port, put_files, false);
+	EXPECT_TRUE(said(self, "not enough memory for the files"));
+	close(self->file);
+}
+
+static int open_and_publish(FIXTURE_DATA(memory) *self)
+{
+	int err = open_port(self);
+
+	if (!err)
+		err = put_files(self);
+	if (!err)
+		raw_publish(&self->port, "files", 5, 0);
+	return err;
+}
+
+/* What it got is closed; what it did not is not there. */
+static int take_files(FIXTURE_DATA(memory) *self)
+{
+	struct raw_port *p = &self->port;
+	int fds[2];
+	struct ipcchan_files_take args = {
+		.size = sizeof(args), .why = (uintptr_t)why, .why_len = sizeof(why), .nr = 2,
+		.slot = p->attach.sender_slot, .sequence = p->next - 1, .fds = (uintptr_t)fds,
+	};
+	int err = call(p->fd, IPCCHAN_IOC_FILES_TAKE, &args);
+
+	for (int i = 0; !err && i < 2; i++)
+		close(fds[i]);
+	return err;
+}
+
+TEST_F_TIMEOUT(memory, take_files, 200)
+{
+	int before, after;
+
+	self->file = memfd_create("memory", MFD_CLOEXEC);
+	before = dup(self->file);
+	sweep(_metadata, self, open_and_publish, take_files, false);
+	close(before);
+	after = dup(self->file);
+	EXPECT_EQ(before, after);
+	close(after);
+	close(self->file);
 }
 
 /* Netlink: a request's own way there and back has failures of its own. */

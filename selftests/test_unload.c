@@ -97,7 +97,7 @@ FIXTURE_TEARDOWN(unload)
 	if (!loaded())
 		load();
 	drop_channel(self->name);
-	EXPECT_TRUE(accounts_settle(&(struct accounts){ 0, 0, 0 }));
+	EXPECT_TRUE(accounts_settle(&(struct accounts){ 0, 0, 0, 0 }));
 }
 
 TEST_F_TIMEOUT(unload, refused_while_a_file_is_open, LIMIT)

@@ -66,7 +66,7 @@ static void spoil(struct ipcchan_desc *d, int how)
 	case 6: d->length = UINT32_MAX; break;
 	case 7: d->length = ARENA, d->offset = 1; break;
 	case 8: d->flags = 1; break;
-	case 9: d->files = 1; break;
+	case 9: d->files = 17; break;
 	case 10: d->reserved = 1; break;
 	case 11: d->reserved = 1ull << 63; break;
 	case 12: d->length = 0, d->offset = 1; break;

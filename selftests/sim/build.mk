@@ -16,7 +16,7 @@ SIM_LIB := $(filter-out device,$(LIB_SOURCES))
 # for all of them.
 SIM_HEADERS := $(addprefix $(O)/sim/include/,asm/barrier.h $(patsubst %,linux/%.h,atomic cred err \
 	hashtable hrtimer idr jiffies kref ktime list log2 minmax mm moduleparam mutex \
-	sched/mm sched/signal slab spinlock uaccess uidgid user_namespace workqueue))
+	rbtree_types sched/mm sched/signal slab spinlock uaccess uidgid user_namespace workqueue))
 
 $(SIM_HEADERS):
 	@mkdir -p $(@D)

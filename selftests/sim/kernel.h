@@ -180,6 +180,14 @@ static inline void list_splice_init(struct list_head *from, struct list_head *li
 	     n = list_entry(p->m.next, typeof(*p), m); &p->m != (list); \
 	     p = n, n = list_entry(n->m.next, typeof(*n), m))
 
+struct rb_node {
+	struct rb_node *left, *right;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
 struct hlist_head {
 	struct hlist_node *first;
 };

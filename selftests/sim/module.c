@@ -2,7 +2,8 @@
 /*
  * What stands for the files of kmod/ that are about a real kernel: names (one
  * namespace, one list), rights (everybody may do everything), identity (the
- * pid, and the effective ids), accounts (there are no limits).
+ * pid, and the effective ids), accounts (there are no limits), files on messages
+ * (there are none).
  */
 #include "machine.h"
 
@@ -10,6 +11,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "../../kmod/bundle.h"
+#include "../../kmod/pass.h"
 #include "../../kmod/rights.h"
 #include "../../kmod/sigio.h"
 #include "../../kmod/wait.h"
@@ -190,4 +193,61 @@ void ipcchan_sigio_leaving(struct ipcchan_port *port, enum ipcchan_reason reason
 void ipcchan_sigio_free(struct ipcchan_port *port)
 {
 	(void)port;
+}
+
+void ipcchan_bundle_join(struct ipcchan_channel *chan, u32 receiver)
+{
+	(void)chan, (void)receiver;
+}
+
+void ipcchan_bundle_leave(struct ipcchan_channel *chan, u32 receiver)
+{
+	(void)chan, (void)receiver;
+}
+
+void ipcchan_bundle_drop(struct ipcchan_channel *chan, u32 slot, u64 from)
+{
+	(void)chan, (void)slot, (void)from;
+}
+
+void ipcchan_bundle_drop_all(struct ipcchan_channel *chan, u32 slot)
+{
+	(void)chan, (void)slot;
+}
+
+int ipcchan_pass_put(struct ipcchan_port *port, const struct ipcchan_files_put *args,
+		     struct ipcchan_why *why)
+{
+	(void)port, (void)args;
+	return ipcchan_refuse(why, -EOPNOTSUPP, "the simulation has no files");
+}
+
+int ipcchan_pass_find(struct ipcchan_port *port, struct ipcchan_files_take *args,
+		      struct file **files, struct ipcchan_why *why)
+{
+	(void)port, (void)args, (void)files;
+	return ipcchan_refuse(why, -ENOENT, "the simulation has no files");
+}
+
+int ipcchan_pass_install(const struct ipcchan_files_take *args, struct file **files,
+			 struct ipcchan_why *why)
+{
+	(void)args, (void)files, (void)why;
+	return 0;
+}
+
+void ipcchan_pass_forget(struct file **files, u32 nr)
+{
+	(void)files, (void)nr;
+}
+
+int ipcchan_pass_done(struct ipcchan_port *port, const struct ipcchan_files_done *args)
+{
+	(void)port, (void)args;
+	return 0;
+}
+
+void ipcchan_bundle_desert(struct ipcchan_channel *chan)
+{
+	(void)chan;
 }

@@ -577,6 +577,93 @@ struct ipcchan_peer {
 	__u64	attached_ns;
 };
 
+/* Most files on one message. */
+#define IPCCHAN_MAX_FILES	16u
+
+/* FILES_PUT: give up what was put for @sequence and after, and is not published. */
+#define IPCCHAN_FILES_DROP	(1u << 0)
+
+/**
+ * struct ipcchan_files_put - IPCCHAN_IOC_FILES_PUT: files for a message to come
+ * @size:	of this struct
+ * @flags:	IPCCHAN_FILES_*
+ * @why:	buffer for the reason of a refusal
+ * @why_len:	its bytes
+ * @nr:		how many, 1 to IPCCHAN_MAX_FILES; IPCCHAN_FILES_DROP: 0
+ * @sequence:	the message's: one of the next depth after the outbox's head, and
+ *		not published yet
+ * @fds:	address of an __s32 for each; IPCCHAN_FILES_DROP: 0
+ *
+ * The kernel takes references of its own. The message is published as any, its
+ * descriptor's @files being @nr. What may be sent: Documentation/files.md.
+ *
+ * ENOTCONN, EBUSY, ESHUTDOWN as for kick; EINVAL the port does not send, its own
+ * region is not mapped, or the sequence is none of those; EEXIST the message has files;
+ * EBADF a descriptor is not open; ELOOP a file that may not be sent; ETOOMANYREFS
+ * the user has more in messages than RLIMIT_NOFILE; EDQUOT a limit on files; ENOMEM.
+ */
+struct ipcchan_files_put {
+	__u32	size;
+	__u32	flags;
+	__u64	why;
+	__u32	why_len;
+	__u32	nr;
+	__u64	sequence;
+	__u64	fds;
+};
+
+/**
+ * struct ipcchan_files_take - IPCCHAN_IOC_FILES_TAKE: copies of a message's files
+ * @size:	of this struct
+ * @flags:	0
+ * @why:	buffer for the reason of a refusal
+ * @why_len:	its bytes
+ * @slot:	its sender's
+ * @sequence:	the message's
+ * @fds:	address of an __s32 for each: new descriptors, O_CLOEXEC
+ * @nr:		in: room there; out: how many there are
+ * @reserved:	0
+ *
+ * All or none. They can be taken again while the message is not retired.
+ *
+ * ENOTCONN, EBUSY, ESHUTDOWN as for kick; EINVAL the port does not receive, its own
+ * region is not mapped, or there is no such slot; ENOENT no message of that
+ * sequence has files for this receiver; EMSGSIZE more than there is room for;
+ * EMFILE; what the security module says.
+ */
+struct ipcchan_files_take {
+	__u32	size;
+	__u32	flags;
+	__u64	why;
+	__u32	why_len;
+	__u32	slot;
+	__u64	sequence;
+	__u64	fds;
+	__u32	nr;
+	__u32	reserved;
+};
+
+/**
+ * struct ipcchan_files_done - IPCCHAN_IOC_FILES_DONE: some may be needed no more
+ * @size:	of this struct
+ * @flags:	0
+ * @slot:	of a sender
+ * @reserved:	0
+ *
+ * The kernel looks at the messages of that sender that have files: those that
+ * are retired, or that all have passed and none holds, lose them. For receivers
+ * that have stored their cursor, or given back a hold; and for the sender, of its
+ * own slot, that has retired some.
+ *
+ * ENOTCONN, EBUSY, ESHUTDOWN as for kick; EINVAL no such slot, or not the caller's.
+ */
+struct ipcchan_files_done {
+	__u32	size;
+	__u32	flags;
+	__u32	slot;
+	__u32	reserved;
+};
+
 /* Bits of struct ipcchan_query's features. */
 #define IPCCHAN_FEATURE_TOPIC		(1ull << 0)
 #define IPCCHAN_FEATURE_DROP_OLDEST	(1ull << 1)
@@ -586,6 +673,7 @@ struct ipcchan_peer {
 #define IPCCHAN_FEATURE_THRESHOLD	(1ull << 5)
 #define IPCCHAN_FEATURE_HANDLE		(1ull << 6)	/* and unnamed channels */
 #define IPCCHAN_FEATURE_SERVICE		(1ull << 8)
+#define IPCCHAN_FEATURE_FILES		(1ull << 9)
 #define IPCCHAN_FEATURE_SIGNAL		(1ull << 10)
 
 /**
@@ -621,5 +709,8 @@ struct ipcchan_query {
 #define IPCCHAN_IOC_HANDLE	_IO(IPCCHAN_IOC_MAGIC, 0x88)
 #define IPCCHAN_IOC_REVOKE	_IO(IPCCHAN_IOC_MAGIC, 0x89)
 #define IPCCHAN_IOC_ACCEPT	_IO(IPCCHAN_IOC_MAGIC, 0x8b)
+#define IPCCHAN_IOC_FILES_PUT	_IO(IPCCHAN_IOC_MAGIC, 0x8c)
+#define IPCCHAN_IOC_FILES_TAKE	_IO(IPCCHAN_IOC_MAGIC, 0x8d)
+#define IPCCHAN_IOC_FILES_DONE	_IO(IPCCHAN_IOC_MAGIC, 0x8e)
 
 #endif /* _UAPI_LINUX_IPCCHAN_H */

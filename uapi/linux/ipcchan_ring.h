@@ -49,7 +49,7 @@
  * @time_ns:	CLOCK_MONOTONIC when it was published, 0 if not asked for
  * @flags:	0
  * @priority:	the application's; topics do not sort by it
- * @files:	attached files; 0
+ * @files:	how many files the kernel has for this message, the sender's own claim
  * @reserved:	0
  *
  * Two cache lines, which processors fetch as a pair. Why it looks like this:

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Keeping files until nobody needs them. Letters: Documentation/protocol.md */
+#include <asm/barrier.h>
+#include <linux/file.h>
+#include <linux/rbtree.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "bundle.h"
+#include "names.h"
+#include "ring.h"
+
+static struct ipcchan_bundle *bundle_of(const struct rb_node *node)
+{
+	return rb_entry(node, struct ipcchan_bundle, node);
+}
+
+static int compare_seq(u64 seq, const struct rb_node *node)
+{
+	u64 other = bundle_of(node)->seq;
+
+	return seq < other ? -1 : seq > other;
+}
+
+static int compare_key(const void *key, const struct rb_node *node)
+{
+	return compare_seq(*(const u64 *)key, node);
+}
+
+static int compare_nodes(struct rb_node *a, const struct rb_node *b)
+{
+	return compare_seq(bundle_of(a)->seq, b);
+}
+
+static struct ipcchan_bundle *find(const struct ipcchan_sender_slot *s, u64 seq)
+{
+	struct rb_node *node = rb_find(&seq, &s->bundles, compare_key);
+
+	return node ? bundle_of(node) : NULL;
+}
+
+/* The files are closed when this task, or a worker, comes to it: not here. */
+static void destroy(struct ipcchan_channel *chan, struct ipcchan_bundle *bundle)
+{
+	u32 i;
+
+	for (i = 0; i < bundle->nr; i++)
+		fput(bundle->files[i]);
+	ipcchan_uncharge(bundle->account, &chan->net->usage, IPCCHAN_FILES,
+			 bundle->nr);
+	ipcchan_account_put(bundle->account);
+	kfree(bundle);
+}
+
+static void erase(struct ipcchan_channel *chan, u32 slot,
+		  struct ipcchan_bundle *bundle)
+{
+	rb_erase(&bundle->node, &chan->senders[slot].bundles);
+	destroy(chan, bundle);
+}
+
+/* Has the message been put into the ring, whatever became of it? */
+static bool is_published(const struct ipcchan_channel *chan, u32 slot, u64 seq)
+{
+	return ipcchan_seq_delta(ipcchan_ring_word(chan, slot, seq), seq) >= 0;
+}
+
+static u64 everybody(const struct ipcchan_channel *chan)
+{
+	u64 slots = 0;
+	u32 i;
+
+	for (i = 0; i < chan->geometry.receivers; i++)
+		if (chan->receivers[i].port)
+			slots |= BIT_ULL(i);
+	return slots;
+}
+
+/*
+ * ipcchan_bundle_add() - from here on it is its slot's
+ *
+ * The port is an ACTIVE sender. -EINVAL, -EEXIST.
+ */
+int ipcchan_bundle_add(struct ipcchan_port *port, struct ipcchan_bundle *bundle,
+		       struct ipcchan_why *why)
+{
+	struct ipcchan_channel *chan = port->chan;
+	u32 slot = port->sender_slot;
+	struct ipcchan_sender_slot *s = &chan->senders[slot];
+	u64 newest;
+
+	lockdep_assert_held(&chan->mutex);
+	newest = s->base + ipcchan_ring_published(chan, slot, s->outbox);
+	if (bundle->seq <= newest || bundle->seq > ipcchan_seq_limit(slot) ||
+	    bundle->seq - newest > chan->geometry.depth ||
+	    is_published(chan, slot, bundle->seq))
+		return ipcchan_refuse(why, -EINVAL,
+				      "the sequence is none that this sender publishes next");
+	bundle->owed = everybody(chan);
+	if (rb_find_add(&bundle->node, &s->bundles, compare_nodes))
+		return ipcchan_refuse(why, -EEXIST,
+				      "the message has files already");
+	return 0;
+}
+
+/* May this receiver have them? Of a channel where everybody gets a message. */
+static bool is_owed(const struct ipcchan_bundle *bundle,
+		    const struct ipcchan_port *port)
+{
+	return bundle->owed & BIT_ULL(port->receiver_slot);
+}
+
+/*
+ * ipcchan_bundle_find() - files a receiver may have, or NULL
+ *
+ * The port is an ACTIVE receiver; @slot is one.
+ */
+struct ipcchan_bundle *ipcchan_bundle_find(struct ipcchan_port *port, u32 slot,
+					   u64 seq)
+{
+	struct ipcchan_channel *chan = port->chan;
+	struct ipcchan_bundle *bundle = find(&chan->senders[slot], seq);
+
+	lockdep_assert_held(&chan->mutex);
+	if (!bundle || !is_owed(bundle, port) || !is_published(chan, slot, seq))
+		return NULL;
+	return bundle;
+}
+
+/* The newest message that is not kept for who comes late. */
+static u64 newest_not_kept(const struct ipcchan_channel *chan, u32 slot)
+{
+	const struct ipcchan_sender_slot *s = &chan->senders[slot];
+	u64 published;
+
+	if (!chan->history)
+		return U64_MAX;
+	published = ipcchan_ring_published(chan, slot, s->outbox);
+	return s->base + published - min_t(u64, published, chan->history);
+}
+
+/* Retired, or passed by all; perhaps still held. */
+static bool is_over(const struct ipcchan_channel *chan, u32 slot, u64 seq,
+		    u64 passed)
+{
+	u64 word = ipcchan_ring_word(chan, slot, seq);
+	s64 delta = ipcchan_seq_delta(word, seq);
+
+	if (delta || word & IPCCHAN_SEQ_VOID)
+		return delta >= 0;
+	return seq <= passed;
+}
+
+/* The first of them that are over: senders retire their messages in order. */
+static bool mark_over(struct ipcchan_channel *chan, u32 slot)
+{
+	u64 passed = min(ipcchan_ring_passed_by_all(chan, slot),
+			 newest_not_kept(chan, slot));
+	struct rb_root *root = &chan->senders[slot].bundles;
+	struct rb_node *node;
+	bool any = false;
+
+	for (node = rb_first(root); node; node = rb_next(node)) {
+		struct ipcchan_bundle *bundle = bundle_of(node);
+
+		if (!is_over(chan, slot, bundle->seq, passed))
+			break;
+		bundle->over = true;
+		bundle->held = false;
+		any = true;
+		cond_resched();
+	}
+	return any;
+}
+
+static void mark_held(struct ipcchan_channel *chan, u32 slot)
+{
+	u32 i, j;
+
+	for (i = 0; i < chan->geometry.receivers; i++) {
+		const struct ipcchan_region *receipts = chan->receivers[i].receipts;
+
+		for (j = 0; receipts && j < chan->geometry.holds; j++) {
+			u64 seq = ipcchan_ring_hold(chan, receipts, j);
+			struct ipcchan_bundle *bundle =
+				seq ? find(&chan->senders[slot], seq) : NULL;
+
+			if (bundle)
+				bundle->held = true;
+		}
+		cond_resched();
+	}
+}
+
+static void let_go(struct ipcchan_channel *chan, u32 slot)
+{
+	struct rb_node *node, *next;
+
+	for (node = rb_first(&chan->senders[slot].bundles); node; node = next) {
+		struct ipcchan_bundle *bundle = bundle_of(node);
+
+		next = rb_next(node);
+		if (!bundle->over)
+			break;
+		bundle->over = false;
+		if (!bundle->held)
+			erase(chan, slot, bundle);
+		cond_resched();
+	}
+}
+
+/*
+ * ipcchan_bundle_look() - let go of what nobody needs any more
+ *
+ * As a sender does: cursors and sequences first, then the holds.
+ */
+void ipcchan_bundle_look(struct ipcchan_channel *chan, u32 slot)
+{
+	lockdep_assert_held(&chan->mutex);
+	if (RB_EMPTY_ROOT(&chan->senders[slot].bundles) ||
+	    !mark_over(chan, slot))
+		return;
+	smp_mb();	/* O, pairs with P */
+	mark_held(chan, slot);
+	let_go(chan, slot);
+}
+
+/*
+ * ipcchan_bundle_join() - a receiver has joined: what it is given is for it, too
+ *
+ * Its cursors say where it begins; they are still as the kernel has set them.
+ */
+void ipcchan_bundle_join(struct ipcchan_channel *chan, u32 receiver)
+{
+	const struct ipcchan_region *receipts = chan->receivers[receiver].receipts;
+	struct rb_node *node;
+	u32 i;
+
+	lockdep_assert_held(&chan->mutex);
+	for (i = 0; i < chan->geometry.senders; i++) {
+		u64 passed = ipcchan_ring_passed_by(chan, receipts, i);
+
+		node = rb_first(&chan->senders[i].bundles);
+		for (; node; node = rb_next(node)) {
+			if (bundle_of(node)->seq > passed)
+				bundle_of(node)->owed |= BIT_ULL(receiver);
+			cond_resched();
+		}
+	}
+}
+
+/* ipcchan_bundle_leave() - a receiver has left its slot, to another perhaps */
+void ipcchan_bundle_leave(struct ipcchan_channel *chan, u32 receiver)
+{
+	struct rb_node *node;
+	u32 i;
+
+	lockdep_assert_held(&chan->mutex);
+	for (i = 0; i < chan->geometry.senders; i++) {
+		node = rb_first(&chan->senders[i].bundles);
+		for (; node; node = rb_next(node)) {
+			bundle_of(node)->owed &= ~BIT_ULL(receiver);
+			cond_resched();
+		}
+		ipcchan_bundle_look(chan, i);
+	}
+}
+
+/* ipcchan_bundle_drop() - from @from on nothing more will be published */
+void ipcchan_bundle_drop(struct ipcchan_channel *chan, u32 slot, u64 from)
+{
+	struct rb_node *node, *next;
+
+	lockdep_assert_held(&chan->mutex);
+	for (node = rb_first(&chan->senders[slot].bundles); node; node = next) {
+		struct ipcchan_bundle *bundle = bundle_of(node);
+
+		next = rb_next(node);
+		if (bundle->seq >= from &&
+		    !is_published(chan, slot, bundle->seq))
+			erase(chan, slot, bundle);
+		cond_resched();
+	}
+}
+
+/* ipcchan_bundle_drop_all() - the slot shows no messages any more */
+void ipcchan_bundle_drop_all(struct ipcchan_channel *chan, u32 slot)
+{
+	struct rb_root *root = &chan->senders[slot].bundles;
+	struct rb_node *node;
+
+	lockdep_assert_held(&chan->mutex);
+	while ((node = rb_first(root))) {
+		erase(chan, slot, bundle_of(node));
+		cond_resched();
+	}
+}
+
+/* ipcchan_bundle_desert() - a port has left: was it the last that took part? */
+void ipcchan_bundle_desert(struct ipcchan_channel *chan)
+{
+	u32 i;
+
+	lockdep_assert_held(&chan->mutex);
+	if (chan->nr_senders || chan->nr_receivers)
+		return;
+	for (i = 0; i < chan->geometry.senders; i++)
+		ipcchan_bundle_drop_all(chan, i);
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The list of what may be sent: Documentation/files.md */
+#include <linux/dma-buf.h>
+#include <linux/eventfd.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <linux/module.h>
+#include <linux/net.h>
+#include <linux/socket.h>
+#include <net/sock.h>
+
+#include "cargo.h"
+#include "compat.h"
+#include "file.h"
+
+IPCCHAN_IMPORT_DMA_BUF();
+
+/* Not of those that stand for a namespace. */
+static bool is_regular(const struct file *file)
+{
+	return ipcchan_is_regular(file) &&
+	       file_inode(file)->i_sb->s_magic != NSFS_MAGIC;
+}
+
+/* AF_UNIX sockets carry files themselves. */
+static bool is_socket(struct file *file)
+{
+	struct socket *sock = sock_from_file(file);
+
+	return sock && sock->sk && sock->sk->sk_family != AF_UNIX;
+}
+
+static bool is_eventfd(struct file *file)
+{
+	struct eventfd_ctx *ctx = eventfd_ctx_fileget(file);
+
+	if (IS_ERR(ctx))
+		return false;
+	eventfd_ctx_put(ctx);
+	return true;
+}
+
+/* It can be asked for by descriptor only; which may be another's by now. */
+static bool is_dma_buf(struct file *file, int fd)
+{
+	struct dma_buf *buffer;
+	bool same;
+
+	if (!IS_ENABLED(CONFIG_DMA_SHARED_BUFFER))
+		return false;
+	buffer = dma_buf_get(fd);
+	if (IS_ERR(buffer))
+		return false;
+	same = buffer->file == file;
+	dma_buf_put(buffer);
+	return same;
+}
+
+/* What one is, it is from the beginning. */
+static bool is_handle(const struct file *file)
+{
+	const struct ipcchan_file *f = file->private_data;
+
+	return file->f_op == &ipcchan_file_ops && f->grant;
+}
+
+/* ipcchan_cargo_check() - may this file, which @fd refers to, be sent? -ELOOP */
+int ipcchan_cargo_check(struct file *file, int fd, struct ipcchan_why *why)
+{
+	if (is_regular(file) || S_ISFIFO(file_inode(file)->i_mode) ||
+	    is_socket(file) || is_eventfd(file) || is_dma_buf(file, fd) ||
+	    is_handle(file))
+		return 0;
+	return ipcchan_refuse(why, -ELOOP,
+			      "files of that kind may form a cycle, or are not known not to");
+}
