@@ -53,7 +53,8 @@ AT(slot, base, 8);
 AT(slot, await, 16);
 AT(slot, since_ns, 24);
 AT(slot, past, 32);
-AT(slot, reserved, 40);
+AT(slot, retired, 40);
+AT(slot, reserved, 48);
 
 SIZE(roster, 128);
 AT(roster, receiver_generation, 0);
@@ -73,7 +74,7 @@ AT(geometry, holds, 12);
 AT(geometry, arena, 16);
 AT(geometry, max_message, 24);
 
-SIZE(create, 216);
+SIZE(create, 296);
 AT(create, size, 0);
 AT(create, flags, 4);
 AT(create, type, 8);
@@ -89,8 +90,12 @@ AT(create, why_len, 80);
 AT(create, handle, 84);
 AT(create, name, 88);
 AT(create, label, 152);
+AT(create, lease_ns, 216);
+AT(create, max_deliveries, 224);
+AT(create, reserved2, 228);
+AT(create, dead_letter, 232);
 
-SIZE(lookup, 224);
+SIZE(lookup, 304);
 AT(lookup, size, 0);
 AT(lookup, flags, 4);
 AT(lookup, why, 8);
@@ -108,6 +113,10 @@ AT(lookup, receivers, 144);
 AT(lookup, history, 148);
 AT(lookup, stall_ns, 152);
 AT(lookup, label, 160);
+AT(lookup, lease_ns, 224);
+AT(lookup, max_deliveries, 232);
+AT(lookup, reserved, 236);
+AT(lookup, dead_letter, 240);
 
 SIZE(delete, 88);
 AT(delete, size, 0);
@@ -213,6 +222,32 @@ AT(peer, uid, 28);
 AT(peer, gid, 32);
 AT(peer, reason, 36);
 AT(peer, attached_ns, 40);
+
+SIZE(verdict, 32);
+AT(verdict, sequence, 0);
+AT(verdict, delay_ns, 8);
+AT(verdict, kind, 16);
+AT(verdict, result, 20);
+AT(verdict, deliveries, 24);
+AT(verdict, reserved, 28);
+
+SIZE(claimed, 24);
+AT(claimed, sequence, 0);
+AT(claimed, slot, 8);
+AT(claimed, deliveries, 12);
+AT(claimed, flags, 16);
+AT(claimed, reserved, 20);
+
+SIZE(claim, 48);
+AT(claim, size, 0);
+AT(claim, flags, 4);
+AT(claim, deadline_ns, 8);
+AT(claim, verdicts, 16);
+AT(claim, claims, 24);
+AT(claim, nr_verdicts, 32);
+AT(claim, nr_claims, 36);
+AT(claim, nr_claimed, 40);
+AT(claim, nr_failed, 44);
 
 SIZE(query, 32);
 AT(query, size, 0);

@@ -8,12 +8,16 @@
 
 #include "channel.h"
 #include "connection.h"
+#include "dead.h"
 #include "geometry.h"
+#include "lease.h"
 #include "names.h"
 #include "port.h"
+#include "queue.h"
 #include "rights.h"
 #include "roster.h"
 #include "service.h"
+#include "slot.h"
 #include "stall.h"
 
 /* Sequences of a new channel begin here; a test begins near the end. */
@@ -23,6 +27,8 @@ MODULE_PARM_DESC(first_sequence, "count at which a new channel's sequences begin
 
 #define STALL_LEAST	NSEC_PER_MSEC
 #define STALL_MOST	(3600ull * NSEC_PER_SEC)
+#define LEASE_LEAST	NSEC_PER_MSEC
+#define LEASE_MOST	(24 * 3600ull * NSEC_PER_SEC)
 
 static int check_name(const char *name, struct ipcchan_why *why)
 {
@@ -68,15 +74,55 @@ static int check_stall(const struct ipcchan_create *args,
 	return 0;
 }
 
-static int check_later(const struct ipcchan_create *args,
+/* What is for queues alone. */
+static int check_no_queue(const struct ipcchan_create *args,
 		       struct ipcchan_why *why)
 {
-	if (args->type == IPCCHAN_TYPE_QUEUE)
-		return ipcchan_refuse(why, -EOPNOTSUPP,
-				      "only channels of type topic or service are supported yet");
-	if (args->type == IPCCHAN_TYPE_SERVICE)
-		return ipcchan_service_check(args, why);
+	if (args->lease_ns)
+		return ipcchan_refuse(why, -EINVAL, "a lease is for queues");
+	if (args->max_deliveries)
+		return ipcchan_refuse(why, -EINVAL,
+				      "max-deliveries is for queues");
+	if (args->dead_letter[0])
+		return ipcchan_refuse(why, -EINVAL,
+				      "a dead-letter queue is for queues");
 	return 0;
+}
+
+static int check_queue(const struct ipcchan_create *args,
+		       struct ipcchan_why *why)
+{
+	if (args->overflow != IPCCHAN_OVERFLOW_BLOCK)
+		return ipcchan_refuse(why, -EINVAL,
+				      "a queue loses nothing: overflow is block");
+	if (args->history)
+		return ipcchan_refuse(why, -EINVAL, "a queue has no history");
+	if (args->stall_ns)
+		return ipcchan_refuse(why, -EINVAL,
+				      "a queue has no stall, but a lease");
+	if (args->lease_ns &&
+	    (args->lease_ns < LEASE_LEAST || args->lease_ns > LEASE_MOST))
+		return ipcchan_refuse(why, -EINVAL,
+				      "lease is not from a millisecond to a day");
+	if (strnlen(args->dead_letter, IPCCHAN_NAME_SIZE) == IPCCHAN_NAME_SIZE)
+		return ipcchan_refuse(why, -EINVAL,
+				      "the name of the dead-letter queue is longer than 63 bytes");
+	if (args->dead_letter[0] && !args->max_deliveries)
+		return ipcchan_refuse(why, -EINVAL,
+				      "a dead-letter queue needs max-deliveries");
+	return 0;
+}
+
+static int check_type(const struct ipcchan_create *args,
+		      struct ipcchan_why *why)
+{
+	int err = 0;
+
+	if (args->type == IPCCHAN_TYPE_QUEUE)
+		return check_queue(args, why);
+	if (args->type == IPCCHAN_TYPE_SERVICE)
+		err = ipcchan_service_check(args, why);
+	return err ?: check_no_queue(args, why);
 }
 
 static int check_unnamed(const struct ipcchan_create *args,
@@ -105,11 +151,12 @@ static int check(const struct ipcchan_create *args, struct ipcchan_why *why)
 	if (args->mode & ~0666)
 		return ipcchan_refuse(why, -EINVAL,
 				      "mode has bits other than r (4) and w (2)");
-	if (args->handle)
+	if (args->handle || args->reserved2)
 		return ipcchan_refuse(why, -EINVAL, "reserved is not zero");
 	return (unnamed ? check_unnamed(args, why) : check_name(args->name, why)) ?:
 	       ipcchan_channel_check_label(args->label, why) ?:
-	       check_later(args, why) ?: check_stall(args, why);
+	       check_type(args, why) ?:
+	       check_stall(args, why);
 }
 
 /* Owner and group: the caller's own, or by privilege another's. */
@@ -164,6 +211,7 @@ static struct ipcchan_channel *destroy(struct ipcchan_channel *chan)
 {
 	if (!chan)
 		return NULL;
+	ipcchan_queue_free(chan);
 	ipcchan_region_put(chan->roster);
 	ipcchan_account_put(chan->account);
 	ipcchan_connection_free(chan->connection);
@@ -186,6 +234,7 @@ static int define(struct ipcchan_channel *chan, const struct ipcchan_create *arg
 
 	strscpy(chan->name, args->name, sizeof(chan->name));
 	strscpy(chan->label, args->label, sizeof(chan->label));
+	strscpy(chan->dead_letter, args->dead_letter, sizeof(chan->dead_letter));
 	chan->type = args->type;
 	chan->overflow = args->overflow;
 	chan->history = args->history;
@@ -201,7 +250,8 @@ static int define(struct ipcchan_channel *chan, const struct ipcchan_create *arg
 	if (chan->type == IPCCHAN_TYPE_SERVICE)
 		chan->geometry.senders = 0;
 	if (!err)
-		ipcchan_layout(&chan->layout, &chan->geometry, PAGE_SIZE);
+		ipcchan_layout(&chan->layout, &chan->geometry, chan->type,
+			       PAGE_SIZE);
 	return err;
 }
 
@@ -217,7 +267,7 @@ static void define_connection(struct ipcchan_channel *chan,
 	chan->geometry = service->geometry;
 	chan->geometry.senders = 2;
 	chan->geometry.receivers = 2;
-	ipcchan_layout(&chan->layout, &chan->geometry, PAGE_SIZE);
+	ipcchan_layout(&chan->layout, &chan->geometry, chan->type, PAGE_SIZE);
 	/* its client's port is made with it */
 	chan->used = true;
 }
@@ -231,7 +281,8 @@ static int alloc_service(struct ipcchan_channel *chan)
 }
 
 /* All else that can fail; nobody sees the channel yet. */
-static int build(struct ipcchan_channel *chan, struct ipcchan_why *why)
+static int build(struct ipcchan_channel *chan, const struct ipcchan_create *args,
+		 struct ipcchan_why *why)
 {
 	int err;
 
@@ -247,7 +298,10 @@ static int build(struct ipcchan_channel *chan, struct ipcchan_why *why)
 		return err;
 	}
 	ipcchan_roster_init(chan);
-	return 0;
+	if (chan->type != IPCCHAN_TYPE_QUEUE)
+		return 0;
+	return ipcchan_queue_alloc(chan, args, why) ?:
+	       ipcchan_dead_begin(chan, args, why);
 }
 
 /* Nothing yet but what every channel has. NULL: no memory. */
@@ -270,13 +324,17 @@ static struct ipcchan_channel *alloc(struct ipcchan_net *in,
 	return chan;
 }
 
-/* A channel that is defined becomes known. Takes it over, if that fails. */
-static int add(struct ipcchan_channel *chan, struct ipcchan_why *why)
+/*
+ * A channel that is defined becomes known; @args are NULL for a connection. Takes
+ * it over, if that fails.
+ */
+static int add(struct ipcchan_channel *chan, const struct ipcchan_create *args,
+	       struct ipcchan_why *why)
 {
 	struct ipcchan_usage *net = &chan->net->usage;
 	int err;
 
-	err = build(chan, why);
+	err = build(chan, args, why);
 	if (err)
 		goto destroy;
 	err = ipcchan_charge(chan->account, net, IPCCHAN_CHANNELS, 1, why);
@@ -317,7 +375,7 @@ struct ipcchan_channel *ipcchan_channel_create(struct ipcchan_net *in,
 	if (err)
 		destroy(chan);
 	else
-		err = add(chan, why);
+		err = add(chan, args, why);
 	return err ? ERR_PTR(err) : chan;
 }
 
@@ -341,7 +399,7 @@ ipcchan_channel_connect(struct ipcchan_channel *service, struct ipcchan_why *why
 		return ERR_PTR(ipcchan_refuse(why, -ENOMEM,
 					      "not enough memory for the channel"));
 	}
-	err = add(chan, why);
+	err = add(chan, NULL, why);
 	return err ? ERR_PTR(err) : chan;
 }
 
@@ -364,6 +422,8 @@ static void retire(struct ipcchan_channel *chan)
 	lockdep_assert_held(&chan->mutex);
 	chan->state = IPCCHAN_CHANNEL_GONE;
 	ipcchan_stall_end(chan);
+	if (chan->queue)
+		ipcchan_lease_end(chan);
 	ipcchan_uncharge(chan->account, &chan->net->usage, IPCCHAN_CHANNELS, 1);
 	ipcchan_names_remove(chan);
 	if (chan->service)
@@ -382,8 +442,10 @@ void ipcchan_channel_left(struct ipcchan_channel *chan)
 	lockdep_assert_held(&chan->mutex);
 	if (chan->state == IPCCHAN_CHANNEL_ACTIVE && chan->used &&
 	    list_empty(&chan->ports) && list_empty(&chan->grants) &&
-	    !(chan->flags & IPCCHAN_CREATE_PERSISTENT))
+	    !(chan->flags & IPCCHAN_CREATE_PERSISTENT)) {
+		ipcchan_slot_empty_all(chan);
 		retire(chan);
+	}
 }
 
 /*

@@ -44,8 +44,10 @@
 #include "why.h"
 
 struct ipcchan_connection;
+struct ipcchan_items;
 struct ipcchan_net;
 struct ipcchan_port;
+struct ipcchan_queue;
 struct ipcchan_service;
 
 enum ipcchan_channel_state {
@@ -70,6 +72,9 @@ struct ipcchan_sender_slot {
 	u64 past;		/* published by all who gave the slot up */
 	u64 left;		/* DRAINING: a number that grows with each */
 	bool retired;		/* DRAINING: it goes when nothing is held */
+	bool lent;		/* DRAINING, but the module itself sends here */
+	struct ipcchan_items *items;	/* on a queue; queue.h */
+	struct ipcchan_items *old_items;	/* of who has given the slot up */
 	struct ipcchan_identity identity;	/* ACTIVE and DRAINING */
 	struct rb_root bundles;	/* files of messages; bundle.c */
 };
@@ -96,11 +101,13 @@ struct ipcchan_channel {
 	u32 history;
 	u64 stall_ns;
 	char label[IPCCHAN_LABEL_SIZE];
+	char dead_letter[IPCCHAN_NAME_SIZE];
 	struct ipcchan_geometry geometry;
 	struct ipcchan_layout layout;
 	struct ipcchan_region *roster;
 	struct ipcchan_service *service;	/* of type service; or NULL */
 	struct ipcchan_connection *connection;	/* of type connection; or NULL */
+	struct ipcchan_queue *queue;	/* NULL: it is no queue */
 
 	/* protected by the names' lock */
 	struct hlist_node node;
@@ -160,6 +167,12 @@ ipcchan_channel_ref(struct ipcchan_channel *chan)
 static inline bool ipcchan_channel_keeps(const struct ipcchan_channel *chan)
 {
 	return chan->flags & IPCCHAN_CREATE_PERSISTENT && chan->history;
+}
+
+/* In place of the messages' places, what a sender of a queue waits for. */
+static inline u32 ipcchan_channel_progress(const struct ipcchan_channel *chan)
+{
+	return chan->queue ? 1 : chan->geometry.receivers;
 }
 
 static inline bool ipcchan_channel_drops(const struct ipcchan_channel *chan)

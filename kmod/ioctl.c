@@ -10,10 +10,12 @@
 #include <linux/user_namespace.h>
 
 #include "connection.h"
+#include "claim.h"
 #include "file.h"
 #include "ioctl.h"
 #include "names.h"
 #include "pass.h"
+#include "queue.h"
 #include "rights.h"
 #include "service.h"
 #include "wait.h"
@@ -30,6 +32,7 @@ union argument {
 	struct ipcchan_handle handle;
 	struct ipcchan_revoke revoke;
 	struct ipcchan_accept accept;
+	struct ipcchan_claim claim;
 	struct ipcchan_files_put files_put;
 	struct ipcchan_files_take files_take;
 	struct ipcchan_files_done files_done;
@@ -72,8 +75,9 @@ static int query(struct call *call)
 	q->features = IPCCHAN_FEATURE_TOPIC | IPCCHAN_FEATURE_DROP_OLDEST |
 		      IPCCHAN_FEATURE_HISTORY | IPCCHAN_FEATURE_STALL |
 		      IPCCHAN_FEATURE_LABEL | IPCCHAN_FEATURE_THRESHOLD |
-		      IPCCHAN_FEATURE_HANDLE | IPCCHAN_FEATURE_SERVICE |
-		      IPCCHAN_FEATURE_FILES | IPCCHAN_FEATURE_SIGNAL;
+		      IPCCHAN_FEATURE_HANDLE | IPCCHAN_FEATURE_QUEUE |
+		      IPCCHAN_FEATURE_SERVICE | IPCCHAN_FEATURE_FILES |
+		      IPCCHAN_FEATURE_SIGNAL;
 	q->create_flags = IPCCHAN_CREATE_PERSISTENT | IPCCHAN_CREATE_UNNAMED;
 	q->attach_flags = IPCCHAN_ATTACH_OWNER | IPCCHAN_ATTACH_WAIT;
 	q->wait_flags = IPCCHAN_WAIT_RECEIVE | IPCCHAN_WAIT_SEND |
@@ -184,6 +188,9 @@ static void describe(struct ipcchan_channel *chan, struct ipcchan_lookup *l)
 	l->history = chan->history;
 	l->stall_ns = chan->stall_ns;
 	memcpy(l->label, chan->label, sizeof(l->label));
+	l->lease_ns = chan->queue ? chan->queue->lease_ns : 0;
+	l->max_deliveries = chan->queue ? chan->queue->max_deliveries : 0;
+	memcpy(l->dead_letter, chan->dead_letter, sizeof(l->dead_letter));
 	l->geometry = chan->geometry;
 	l->mode = chan->mode;
 	l->uid = from_kuid_munged(current_user_ns(), chan->uid);
@@ -469,7 +476,7 @@ static int wait(struct call *call)
 	u64 progress[IPCCHAN_MAX_SLOTS];
 
 	if (w->flags & IPCCHAN_WAIT_SEND) {
-		if (w->nr_progress != port->chan->geometry.receivers)
+		if (w->nr_progress != ipcchan_channel_progress(port->chan))
 			return -EINVAL;
 		if (copy_from_user(progress, u64_to_user_ptr(w->progress),
 				   w->nr_progress * sizeof(*progress)))
@@ -478,6 +485,12 @@ static int wait(struct call *call)
 		return -EINVAL;
 	}
 	return ipcchan_wait(port, w, progress);
+}
+
+static int claim(struct call *call)
+{
+	return ipcchan_claim(call->f->port, &call->arg.claim, call->user,
+			     min_t(u32, call->user_size, sizeof(call->arg.claim)));
 }
 
 static int peer(struct call *call)
@@ -530,6 +543,7 @@ static const struct op ops[] = {
 	OP(IPCCHAN_IOC_KICK, kick, .port = true),
 	OP(IPCCHAN_IOC_WAIT, wait, .port = true, .out = true),
 	OP(IPCCHAN_IOC_PEER, peer, .port = true, .gone = true, .out = true),
+	OP(IPCCHAN_IOC_CLAIM, claim, .port = true),
 	OP(IPCCHAN_IOC_FILES_PUT, files_put, WHY(files_put), .port = true),
 	OP(IPCCHAN_IOC_FILES_TAKE, files_take, WHY(files_take), .port = true),
 	OP(IPCCHAN_IOC_FILES_DONE, files_done, .port = true),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What there is to do for a port. Letters: Documentation/protocol.md */
 #include "look.h"
+#include "queue.h"
 #include "ring.h"
 #include "service.h"
 #include "threshold.h"
@@ -10,17 +11,20 @@ static bool readable(const struct ipcchan_port *port)
 	const struct ipcchan_channel *chan = port->chan;
 	u32 i;
 
+	if (chan->queue)
+		return ipcchan_queue_claimable(chan);
 	for (i = 0; i < chan->geometry.senders; i++)
 		if (ipcchan_ring_readable(chan, port->receipts, i))
 			return true;
 	return chan->service && ipcchan_service_waits(chan);
 }
 
-/* No sender but the port itself, and there was one. */
+/* No sender but the port itself, and there was one; nor what a queue still has. */
 bool ipcchan_look_no_senders(const struct ipcchan_port *port)
 {
 	return port->had_sender &&
-	       port->chan->nr_senders == !!(port->roles & IPCCHAN_SEND);
+	       port->chan->nr_senders == !!(port->roles & IPCCHAN_SEND) &&
+	       (!port->chan->queue || !ipcchan_queue_pending(port->chan));
 }
 
 /* Likewise. */

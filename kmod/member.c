@@ -10,9 +10,11 @@
 
 #include "bundle.h"
 #include "connection.h"
+#include "claim.h"
 #include "map.h"
 #include "names.h"
 #include "port.h"
+#include "queue.h"
 #include "ring.h"
 #include "roster.h"
 #include "service.h"
@@ -47,6 +49,8 @@ static void join_sender(struct ipcchan_port *port)
 	u32 slot = port->sender_slot;
 	struct ipcchan_sender_slot *s = &chan->senders[slot];
 
+	if (chan->queue)
+		ipcchan_roster_unretired(chan, slot);
 	spin_lock(&chan->lock);
 	s->outbox = ipcchan_region_ref(port->outbox);
 	s->base = s->next_base;
@@ -61,6 +65,10 @@ static void join_sender(struct ipcchan_port *port)
 	s->port = port;
 	s->state = IPCCHAN_SLOT_ACTIVE;
 	chan->nr_senders++;
+	if (chan->queue) {
+		ipcchan_queue_join(chan, slot, port->items);
+		port->items = NULL;
+	}
 	ipcchan_roster_sender(chan, slot, s->state, port->id, s->base);
 	spin_unlock(&chan->lock);
 }
@@ -151,6 +159,8 @@ static void leave_receiver(struct ipcchan_port *port)
 	if (port->state != IPCCHAN_PORT_ACTIVE)
 		return;
 	chan->nr_receivers--;
+	if (port->claimer)
+		ipcchan_claimer_leave(port);
 	r->port = NULL;
 	/* the port's own reference keeps the region */
 	ipcchan_region_put(r->receipts);

@@ -179,6 +179,11 @@ static int read_create(struct nlattr **attrs, struct ipcchan_create *args,
 	args->stall_ns = u64_or_0(attrs[IPCCHAN_A_CHANNEL_STALL_NS]);
 	nla_strscpy(args->name, attrs[IPCCHAN_A_CHANNEL_NAME],
 		    sizeof(args->name));
+	args->lease_ns = u64_or_0(attrs[IPCCHAN_A_CHANNEL_LEASE_NS]);
+	args->max_deliveries = u32_or(attrs[IPCCHAN_A_CHANNEL_MAX_DELIVERIES], 0);
+	if (attrs[IPCCHAN_A_CHANNEL_DEAD_LETTER])
+		nla_strscpy(args->dead_letter, attrs[IPCCHAN_A_CHANNEL_DEAD_LETTER],
+			    sizeof(args->dead_letter));
 	if (attrs[IPCCHAN_A_CHANNEL_LABEL])
 		nla_strscpy(args->label, attrs[IPCCHAN_A_CHANNEL_LABEL],
 			    sizeof(args->label));

@@ -12,7 +12,7 @@
 #include <linux/ipcchan.h>
 
 /* IPCCHAN_CMD_CHANNEL_NEW - do */
-const struct nla_policy ipcchan_channel_new_nl_policy[IPCCHAN_A_CHANNEL_LABEL + 1] = {
+const struct nla_policy ipcchan_channel_new_nl_policy[IPCCHAN_A_CHANNEL_DEAD_LETTER + 1] = {
 	[IPCCHAN_A_CHANNEL_NAME] = { .type = NLA_NUL_STRING, .len = 63, },
 	[IPCCHAN_A_CHANNEL_TYPE] = NLA_POLICY_RANGE(NLA_U32, 1, 4),
 	[IPCCHAN_A_CHANNEL_OVERFLOW] = NLA_POLICY_MAX(NLA_U32, 1),
@@ -29,6 +29,9 @@ const struct nla_policy ipcchan_channel_new_nl_policy[IPCCHAN_A_CHANNEL_LABEL + 
 	[IPCCHAN_A_CHANNEL_HISTORY] = { .type = NLA_U32, },
 	[IPCCHAN_A_CHANNEL_STALL_NS] = { .type = NLA_U64, },
 	[IPCCHAN_A_CHANNEL_LABEL] = { .type = NLA_NUL_STRING, .len = 63, },
+	[IPCCHAN_A_CHANNEL_LEASE_NS] = { .type = NLA_U64, },
+	[IPCCHAN_A_CHANNEL_MAX_DELIVERIES] = { .type = NLA_U32, },
+	[IPCCHAN_A_CHANNEL_DEAD_LETTER] = { .type = NLA_NUL_STRING, .len = 63, },
 };
 
 /* IPCCHAN_CMD_CHANNEL_GET - do */
@@ -63,7 +66,7 @@ const struct genl_ops ipcchan_nl_ops[5] = {
 		.cmd		= IPCCHAN_CMD_CHANNEL_NEW,
 		.doit		= ipcchan_nl_channel_new_doit,
 		.policy		= ipcchan_channel_new_nl_policy,
-		.maxattr	= IPCCHAN_A_CHANNEL_LABEL,
+		.maxattr	= IPCCHAN_A_CHANNEL_DEAD_LETTER,
 	},
 	{
 		.cmd		= IPCCHAN_CMD_CHANNEL_GET,

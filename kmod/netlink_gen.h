@@ -12,7 +12,7 @@
 #include <linux/ipcchan_netlink.h>
 #include <linux/ipcchan.h>
 
-extern const struct nla_policy ipcchan_channel_new_nl_policy[IPCCHAN_A_CHANNEL_LABEL + 1];
+extern const struct nla_policy ipcchan_channel_new_nl_policy[IPCCHAN_A_CHANNEL_DEAD_LETTER + 1];
 
 extern const struct nla_policy ipcchan_channel_get_nl_policy[IPCCHAN_A_CHANNEL_NAME + 1];
 

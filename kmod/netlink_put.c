@@ -8,6 +8,7 @@
 
 #include "connection.h"
 #include "netlink_put.h"
+#include "queue.h"
 #include "ring.h"
 #include "service.h"
 
@@ -111,6 +112,55 @@ static int put_use(struct sk_buff *skb, struct ipcchan_channel *chan)
 	return put_attached(skb, chan->nr_senders, chan->nr_receivers);
 }
 
+static int put_count(struct sk_buff *skb, int attr, u64 value)
+{
+	return nla_put_u64_64bit(skb, attr, value, IPCCHAN_A_QUEUE_PAD);
+}
+
+static int put_counts(struct sk_buff *skb, const struct ipcchan_queue *q)
+{
+	struct nlattr *nest = nla_nest_start(skb, IPCCHAN_A_CHANNEL_QUEUE);
+
+	if (!nest)
+		return -EMSGSIZE;
+	if (put_count(skb, IPCCHAN_A_QUEUE_READY, q->nr_ready) ||
+	    put_count(skb, IPCCHAN_A_QUEUE_CLAIMED, q->nr_claimed) ||
+	    put_count(skb, IPCCHAN_A_QUEUE_DELAYED, q->nr_delayed) ||
+	    put_count(skb, IPCCHAN_A_QUEUE_ACKNOWLEDGED, q->acknowledged) ||
+	    put_count(skb, IPCCHAN_A_QUEUE_REDELIVERED, q->redelivered) ||
+	    put_count(skb, IPCCHAN_A_QUEUE_DEAD, q->died) ||
+	    put_count(skb, IPCCHAN_A_QUEUE_DROPPED, q->dropped))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/* The counts of one moment; the lock is not held while they are put. */
+static int put_queue(struct sk_buff *skb, struct ipcchan_channel *chan)
+{
+	struct ipcchan_queue *q = chan->queue, now;
+
+	if (!q)
+		return 0;
+	spin_lock(&chan->lock);
+	now = (struct ipcchan_queue){
+		.nr_ready = q->nr_ready,
+		.nr_claimed = q->nr_claimed,
+		.nr_delayed = q->nr_delayed,
+		.acknowledged = q->acknowledged,
+		.redelivered = q->redelivered,
+		.died = q->died,
+		.dropped = q->dropped,
+	};
+	spin_unlock(&chan->lock);
+	return put_u64(skb, IPCCHAN_A_CHANNEL_LEASE_NS, q->lease_ns) ?:
+	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_MAX_DELIVERIES,
+			   q->max_deliveries) ?:
+	       nla_put_string(skb, IPCCHAN_A_CHANNEL_DEAD_LETTER,
+			      chan->dead_letter) ?:
+	       put_counts(skb, &now);
+}
+
 /* @rights are the caller's. */
 int ipcchan_netlink_put_channel(struct sk_buff *skb,
 				struct ipcchan_channel *chan, u32 rights)
@@ -122,7 +172,8 @@ int ipcchan_netlink_put_channel(struct sk_buff *skb,
 	       put_policy(skb, chan) ?:
 	       put_use(skb, chan) ?:
 	       put_u64(skb, IPCCHAN_A_CHANNEL_BYTES, channel_bytes(chan)) ?:
-	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_RIGHTS, rights);
+	       nla_put_u32(skb, IPCCHAN_A_CHANNEL_RIGHTS, rights) ?:
+	       put_queue(skb, chan);
 }
 
 static int put_identity(struct sk_buff *skb,
@@ -187,7 +238,8 @@ static u32 sleeping(struct ipcchan_port *port)
 	armed = port->armed;
 	spin_unlock(&port->chan->lock);
 	return (armed & IPCCHAN_WAIT_SEND ? IPCCHAN_SEND : 0) |
-	       (armed & IPCCHAN_WAIT_RECEIVE ? IPCCHAN_RECEIVE : 0);
+	       (armed & (IPCCHAN_WAIT_RECEIVE | IPCCHAN_ARMED_CLAIM) ?
+			IPCCHAN_RECEIVE : 0);
 }
 
 /* A port on its channel's list: NEW or ACTIVE. */

@@ -6,11 +6,13 @@
 #include <linux/user_namespace.h>
 
 #include "connection.h"
+#include "claim.h"
 #include "grant.h"
 #include "map.h"
 #include "names.h"
 #include "port.h"
 #include "service.h"
+#include "queue.h"
 #include "sigio.h"
 #include "slot.h"
 #include "stall.h"
@@ -56,6 +58,9 @@ static int check_fits(const struct ipcchan_channel *chan,
 	if (args->label[0] && strcmp(args->label, chan->label))
 		return ipcchan_refuse(why, -EPROTOTYPE,
 				      "the channel carries another label");
+	if (chan->queue && (args->wake_count || args->wake_delay_ns))
+		return ipcchan_refuse(why, -EINVAL,
+				      "a queue has no wake-up thresholds");
 	if (args->wake_count > chan->geometry.depth)
 		return ipcchan_refuse(why, -EINVAL,
 				      "wake-count is more than the depth");
@@ -177,6 +182,8 @@ static void destroy(struct ipcchan_port *port)
 	ipcchan_threshold_free(port->threshold);
 	ipcchan_sigio_free(port);
 	ipcchan_stall_free(port);
+	ipcchan_claimer_free(port);
+	ipcchan_items_free(port->items);
 	ipcchan_region_put(port->outbox);
 	ipcchan_region_put(port->receipts);
 	ipcchan_identity_clear(&port->identity);
@@ -186,6 +193,19 @@ static void destroy(struct ipcchan_port *port)
 	if (port->nothing)
 		put_page(port->nothing);
 	kfree(port);
+}
+
+static int alloc_for_queue(struct ipcchan_port *port, struct ipcchan_why *why)
+{
+	struct ipcchan_items *items;
+
+	if (port->roles & IPCCHAN_SEND) {
+		items = ipcchan_items_alloc(port->chan, port->account, why);
+		if (IS_ERR(items))
+			return PTR_ERR(items);
+		port->items = items;
+	}
+	return port->roles & IPCCHAN_RECEIVE ? ipcchan_claimer_alloc(port, why) : 0;
 }
 
 /* What its channel and its thresholds ask for besides. */
@@ -204,7 +224,7 @@ static int alloc_extras(struct ipcchan_port *port,
 	if (ipcchan_stall_alloc(port))
 		return ipcchan_refuse(why, -ENOMEM,
 				      "not enough memory for the port");
-	return 0;
+	return port->chan->queue ? alloc_for_queue(port, why) : 0;
 }
 
 /*

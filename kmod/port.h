@@ -21,10 +21,14 @@
 #include "channel.h"
 
 struct ipcchan_access;
+struct ipcchan_claimer;
 struct ipcchan_sigio;
 struct ipcchan_suspect;
 struct ipcchan_threshold;
 struct mm_struct;
+
+/* In port->armed: somebody sleeps in CLAIM. */
+#define IPCCHAN_ARMED_CLAIM	0x80000000u
 
 enum ipcchan_port_state {
 	IPCCHAN_PORT_NEW,
@@ -42,6 +46,7 @@ struct ipcchan_port {
 	struct ipcchan_region *receipts;	/* NULL without the role */
 	struct ipcchan_region *outbox;		/* NULL without the role */
 	struct ipcchan_threshold *threshold;	/* NULL: any message wakes */
+	struct ipcchan_claimer *claimer;	/* NULL: no receiver on a queue */
 	u32 id;
 	u32 roles;
 	u32 sender_slot;
@@ -55,6 +60,7 @@ struct ipcchan_port {
 
 	/* protected by the channel's mutex */
 	struct list_head node;
+	struct ipcchan_items *items;	/* on a queue, until it is ACTIVE */
 	struct ipcchan_suspect *suspects;	/* stall.c; may be NULL */
 	u64 finished;		/* draining slots it was seen to be done with, ... */
 	u64 finished_at;	/* ... by the senders' generation */
@@ -66,7 +72,7 @@ struct ipcchan_port {
 	/* protected by the channel's lock */
 	u64 touched_senders;	/* slots its window was shown, a bit each */
 	u64 touched_receivers;
-	u32 armed;		/* IPCCHAN_WAIT_*: who waits here, for what */
+	u32 armed;		/* IPCCHAN_WAIT_*, _ARMED_*: who waits here, for what */
 	u32 standing;		/* of these, for a signal; wait.c */
 	bool pressing;		/* armed for sending, and found no room */
 	bool polled;		/* for sending, by a poll() since it was roused */

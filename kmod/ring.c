@@ -4,6 +4,7 @@
 #include <linux/ktime.h>
 #include <linux/sched.h>
 
+#include "queue.h"
 #include "ring.h"
 
 static struct ipcchan_cursor *cursor(const struct ipcchan_region *receipts,
@@ -200,11 +201,13 @@ bool ipcchan_ring_needs(const struct ipcchan_channel *chan,
 }
 
 /* Does any receiver still need that slot's outbox? */
-bool ipcchan_ring_unread(const struct ipcchan_channel *chan, u32 slot)
+bool ipcchan_ring_unread(struct ipcchan_channel *chan, u32 slot)
 {
 	u32 i;
 
 	lockdep_assert_held(&chan->mutex);
+	if (chan->queue)
+		return ipcchan_queue_needs(chan, slot);
 	for (i = 0; i < chan->geometry.receivers; i++) {
 		const struct ipcchan_region *receipts = chan->receivers[i].receipts;
 
@@ -231,6 +234,8 @@ bool ipcchan_ring_room(const struct ipcchan_port *sender)
 	if (!sender->blocked ||
 	    sender->blocked_generation != chan->receiver_generation)
 		return true;
+	if (chan->queue)
+		return ipcchan_queue_room(sender);
 	for (i = 0; i < chan->geometry.receivers; i++) {
 		const struct ipcchan_region *receipts = chan->receivers[i].receipts;
 		const struct ipcchan_cursor *c;
@@ -282,6 +287,8 @@ void ipcchan_ring_begin(const struct ipcchan_channel *chan,
 	u32 i;
 
 	lockdep_assert_held(&chan->lock);
+	if (chan->queue)
+		return;		/* nobody goes by its receipts */
 	smp_mb();	/* K, pairs with C */
 	for (i = 0; i < chan->geometry.senders; i++) {
 		struct ipcchan_cursor *c = cursor(receipts, i);
@@ -312,7 +319,8 @@ void ipcchan_ring_deafen(struct ipcchan_port *port)
  * cursor for what it found there before. With overflow block that is the next
  * message, at most one beyond what it shows. Where messages are dropped it may
  * have found a word that led it on by any number, true or not, but no further
- * than was possible at the time; so the next sender begins beyond that.
+ * than was possible at the time; so the next sender begins beyond that. On a
+ * queue nobody knows of more than was taken in.
  */
 u64 ipcchan_ring_next_base(const struct ipcchan_channel *chan, u32 slot)
 {
@@ -323,7 +331,9 @@ u64 ipcchan_ring_next_base(const struct ipcchan_channel *chan, u32 slot)
 	u32 i;
 
 	lockdep_assert_held(&chan->mutex);
-	for (i = 0; i < chan->geometry.receivers; i++) {
+	if (s->old_items)
+		next = s->old_items->taken;
+	for (i = 0; i < chan->geometry.receivers && !chan->queue; i++) {
 		const struct ipcchan_region *receipts = chan->receivers[i].receipts;
 		u64 passed;
 
@@ -346,7 +356,8 @@ static void receiver_claims(const struct ipcchan_port *port,
 	claims->received = READ_ONCE(r->received);
 	for (i = 0; i < chan->geometry.senders; i++) {
 		claims->lost += READ_ONCE(cursor(port->receipts, i)->lost);
-		claims->behind += ipcchan_ring_waiting(chan, port->receipts, i);
+		if (!chan->queue)
+			claims->behind += ipcchan_ring_waiting(chan, port->receipts, i);
 	}
 	for (i = 0; i < chan->geometry.holds; i++)
 		claims->held += !!ipcchan_ring_hold(chan, port->receipts, i);

@@ -33,7 +33,7 @@ bool ipcchan_ring_holds(const struct ipcchan_channel *chan,
 bool ipcchan_ring_held(const struct ipcchan_channel *chan, u32 slot);
 bool ipcchan_ring_needs(const struct ipcchan_channel *chan,
 			const struct ipcchan_region *receipts, u32 slot);
-bool ipcchan_ring_unread(const struct ipcchan_channel *chan, u32 slot);
+bool ipcchan_ring_unread(struct ipcchan_channel *chan, u32 slot);
 bool ipcchan_ring_room(const struct ipcchan_port *sender);
 void ipcchan_ring_begin(const struct ipcchan_channel *chan,
 			struct ipcchan_region *receipts);

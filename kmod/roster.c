@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Writing the roster. */
 #include <asm/barrier.h>
+#include <linux/sched.h>
 
 #include "port.h"
 #include "roster.h"
@@ -99,6 +100,44 @@ void ipcchan_roster_threshold(struct ipcchan_channel *chan, u32 slot, u64 word)
 	WRITE_ONCE(receiver(chan, slot)->await, word);
 }
 
+static u64 *retired_word(struct ipcchan_channel *chan, u32 slot, u32 index)
+{
+	u64 place = (u64)slot * chan->geometry.depth + index;
+
+	return ipcchan_region_at(chan->roster, chan->layout.retired +
+				 place * sizeof(u64));
+}
+
+/* A message of a queue is nobody's any more: its room is its sender's. */
+void ipcchan_roster_retired(struct ipcchan_channel *chan, u32 slot, u64 seq)
+{
+	lockdep_assert_held(&chan->lock);
+	/* S: pairs with T; after all that its holders have read */
+	smp_store_release(retired_word(chan, slot,
+				       seq & (chan->geometry.depth - 1)), seq);
+}
+
+/* So many are, by now, of this sender. */
+void ipcchan_roster_retired_count(struct ipcchan_channel *chan, u32 slot, u64 n)
+{
+	lockdep_assert_held(&chan->lock);
+	/* U: pairs with V; after the words */
+	smp_store_release(&sender(chan, slot)->retired, n);
+}
+
+/* None is, of who takes the slot next: nobody reads there, the slot is empty. */
+void ipcchan_roster_unretired(struct ipcchan_channel *chan, u32 slot)
+{
+	u32 i;
+
+	lockdep_assert_held(&chan->mutex);
+	for (i = 0; i < chan->geometry.depth; i++) {
+		WRITE_ONCE(*retired_word(chan, slot, i), 0);
+		if (!(i % 1024))
+			cond_resched();
+	}
+}
+
 static u64 with_bit(u64 word, u32 bit, bool set)
 {
 	return set ? word | BIT_ULL(bit) : word & ~BIT_ULL(bit);
@@ -114,7 +153,9 @@ void ipcchan_roster_sleeping(struct ipcchan_port *port)
 	if (on && port->roles & IPCCHAN_RECEIVE) {
 		chan->sleeping_receivers = with_bit(chan->sleeping_receivers,
 						    port->receiver_slot,
-						    port->armed & IPCCHAN_WAIT_RECEIVE);
+						    port->armed &
+						    (IPCCHAN_WAIT_RECEIVE |
+						     IPCCHAN_ARMED_CLAIM));
 		/* after the slot's await: a sender loads the bit first */
 		smp_store_release(&roster(chan)->sleeping_receivers,
 				  chan->sleeping_receivers);

@@ -20,6 +20,9 @@ void ipcchan_roster_receiver(struct ipcchan_channel *chan, u32 slot, u32 state,
 void ipcchan_roster_end(struct ipcchan_channel *chan);
 void ipcchan_roster_await(struct ipcchan_channel *chan, u32 slot, u64 await);
 void ipcchan_roster_threshold(struct ipcchan_channel *chan, u32 slot, u64 word);
+void ipcchan_roster_retired(struct ipcchan_channel *chan, u32 slot, u64 seq);
+void ipcchan_roster_retired_count(struct ipcchan_channel *chan, u32 slot, u64 n);
+void ipcchan_roster_unretired(struct ipcchan_channel *chan, u32 slot);
 void ipcchan_roster_sleeping(struct ipcchan_port *port);
 
 #endif

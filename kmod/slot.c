@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Taking and emptying slots. */
 #include <asm/barrier.h>
+#include <linux/ktime.h>
 #include <linux/sched.h>
 
 #include "bundle.h"
 #include "map.h"
+#include "queue.h"
 #include "ring.h"
 #include "roster.h"
 #include "slot.h"
@@ -17,8 +19,11 @@ struct ipcchan_region *ipcchan_slot_hide(struct ipcchan_channel *chan, u32 slot)
 	struct ipcchan_region *outbox = s->outbox;
 
 	lockdep_assert_held(&chan->lock);
+	if (chan->queue)
+		ipcchan_queue_hide(chan, slot);
 	s->outbox = NULL;
 	s->port = NULL;
+	s->lent = false;
 	s->state = IPCCHAN_SLOT_EMPTY;
 	chan->draining &= ~BIT_ULL(slot);
 	ipcchan_roster_sender(chan, slot, s->state, 0, 0);
@@ -35,6 +40,7 @@ void ipcchan_slot_vacate(struct ipcchan_channel *chan, u32 slot,
 	ipcchan_bundle_drop_all(chan, slot);
 	s->past += ipcchan_ring_published(chan, slot, outbox);
 	s->next_base = ipcchan_ring_next_base(chan, slot);
+	s->old_items = ipcchan_items_free(s->old_items);
 	spin_lock(&chan->lock);
 	ipcchan_roster_past(chan, slot);
 	spin_unlock(&chan->lock);
@@ -73,7 +79,7 @@ void ipcchan_slot_empty_all(struct ipcchan_channel *chan)
  */
 bool ipcchan_slot_drains(const struct ipcchan_port *port)
 {
-	const struct ipcchan_channel *chan = port->chan;
+	struct ipcchan_channel *chan = port->chan;
 	u32 slot = port->sender_slot;
 
 	return ipcchan_channel_drops(chan) || ipcchan_ring_unread(chan, slot) ||
@@ -160,7 +166,7 @@ void ipcchan_slot_reap(struct ipcchan_channel *chan)
 }
 
 /* Which of them left first? -1: there is none. */
-static int first_to_go(const struct ipcchan_channel *chan, bool unread)
+static int first_to_go(struct ipcchan_channel *chan, bool unread)
 {
 	int best = -1;
 	u32 i;
@@ -168,7 +174,7 @@ static int first_to_go(const struct ipcchan_channel *chan, bool unread)
 	for (i = 0; i < chan->geometry.senders; i++) {
 		const struct ipcchan_sender_slot *s = &chan->senders[i];
 
-		if (s->state != IPCCHAN_SLOT_DRAINING ||
+		if (s->state != IPCCHAN_SLOT_DRAINING || s->lent ||
 		    (best >= 0 && s->left > chan->senders[best].left))
 			continue;
 		if (unread ? !ipcchan_ring_held(chan, i) :
@@ -179,7 +185,7 @@ static int first_to_go(const struct ipcchan_channel *chan, bool unread)
 }
 
 /* What a newcomer without a slot may have: -1: nothing. */
-static int spare(const struct ipcchan_channel *chan)
+static int spare(struct ipcchan_channel *chan)
 {
 	int slot = first_to_go(chan, false);
 
@@ -307,6 +313,64 @@ int ipcchan_slot_take(struct ipcchan_port *port, struct ipcchan_why *why)
 	if (port->roles & IPCCHAN_RECEIVE)
 		chan->receivers[port->receiver_slot].holder = port;
 	return 0;
+}
+
+/*
+ * ipcchan_slot_lend() - give the module itself a sender's slot
+ *
+ * Errors as ipcchan_slot_find(). Takes the mutex. The items are the slot's then.
+ */
+int ipcchan_slot_lend(struct ipcchan_channel *chan,
+		      struct ipcchan_region *outbox, struct ipcchan_items *items,
+		      u32 *slot, struct ipcchan_why *why)
+{
+	struct ipcchan_sender_slot *s;
+	int err;
+
+	mutex_lock(&chan->mutex);
+	err = check_active(chan, why) ?: take_sender(chan, slot, why);
+	if (err)
+		goto unlock;
+	s = &chan->senders[*slot];
+	ipcchan_roster_unretired(chan, *slot);
+	spin_lock(&chan->lock);
+	s->outbox = ipcchan_region_ref(outbox);
+	s->base = s->next_base;
+	s->since_ns = ktime_get_ns();
+	s->port_id = ++chan->last_port_id;
+	ipcchan_identity_stamp(&s->identity);
+	spin_unlock(&chan->lock);
+
+	ipcchan_map_outbox_changed(chan, *slot, NULL);
+
+	spin_lock(&chan->lock);
+	s->state = IPCCHAN_SLOT_DRAINING;
+	s->left = ++chan->departures;
+	s->retired = false;
+	s->lent = true;
+	ipcchan_queue_join(chan, *slot, items);
+	ipcchan_roster_sender(chan, *slot, s->state, s->port_id, s->base);
+	spin_unlock(&chan->lock);
+unlock:
+	mutex_unlock(&chan->mutex);
+	return err;
+}
+
+/* What was sent there stays to be read. Nothing if the slot is not lent any more. */
+void ipcchan_slot_return(struct ipcchan_channel *chan, u32 slot,
+			 const struct ipcchan_region *outbox)
+{
+	struct ipcchan_sender_slot *s = &chan->senders[slot];
+
+	mutex_lock(&chan->mutex);
+	if (s->lent && s->outbox == outbox) {
+		spin_lock(&chan->lock);
+		s->lent = false;
+		chan->draining |= BIT_ULL(slot);
+		spin_unlock(&chan->lock);
+		ipcchan_slot_reap(chan);
+	}
+	mutex_unlock(&chan->mutex);
 }
 
 /* Nobody is attached who could remember a sequence: used-up slots begin anew. */

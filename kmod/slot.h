@@ -16,6 +16,9 @@
  * does as the sender would: it retires all messages, O, and looks at the holds;
  * what is held then keeps the slot (retired) until it is given back.
  *
+ * A slot that is lent is the module's own, to send to a queue what is dead
+ * elsewhere: it looks DRAINING, but is emptied only by eviction, or once returned.
+ *
  * All with the channel's mutex.
  */
 #ifndef IPCCHAN_SLOT_KERNEL_H
@@ -31,6 +34,11 @@ bool ipcchan_slot_drains(const struct ipcchan_port *port);
 void ipcchan_slot_drain(struct ipcchan_channel *chan, u32 slot);
 struct ipcchan_region *ipcchan_slot_hide(struct ipcchan_channel *chan, u32 slot);
 void ipcchan_slot_vacate(struct ipcchan_channel *chan, u32 slot,
+			 const struct ipcchan_region *outbox);
+int ipcchan_slot_lend(struct ipcchan_channel *chan,
+		      struct ipcchan_region *outbox, struct ipcchan_items *items,
+		      u32 *slot, struct ipcchan_why *why);
+void ipcchan_slot_return(struct ipcchan_channel *chan, u32 slot,
 			 const struct ipcchan_region *outbox);
 void ipcchan_slot_empty(struct ipcchan_channel *chan, u32 slot);
 void ipcchan_slot_empty_all(struct ipcchan_channel *chan);

@@ -42,6 +42,12 @@ void ipcchan_stall_flush(void)
 	flush_workqueue(queue);
 }
 
+/* Other work of the module's; true: it was queued already. */
+bool ipcchan_stall_queue(struct delayed_work *work, unsigned long delay)
+{
+	return mod_delayed_work(queue, work, delay);
+}
+
 /* With a reference of its own. */
 static void look_later(struct ipcchan_channel *chan)
 {

@@ -30,6 +30,7 @@
 int ipcchan_stall_start(void);
 void ipcchan_stall_stop(void);
 void ipcchan_stall_flush(void);
+bool ipcchan_stall_queue(struct delayed_work *work, unsigned long delay);
 
 void ipcchan_stall_init(struct ipcchan_channel *chan);
 void ipcchan_stall_end(struct ipcchan_channel *chan);

@@ -3,7 +3,9 @@
 #include <linux/hrtimer.h>
 #include <linux/sched/signal.h>
 
+#include "claim.h"
 #include "look.h"
+#include "queue.h"
 #include "ring.h"
 #include "roster.h"
 #include "sigio.h"
@@ -51,6 +53,21 @@ static void rouse(struct ipcchan_port *port, u32 flags)
 	wake_up_all(&port->wq);
 	if (told)
 		ipcchan_sigio_send(port, told);
+}
+
+/* What it is armed for, of @flags, has come about. */
+void ipcchan_wake_port(struct ipcchan_port *port, u32 flags)
+{
+	lockdep_assert_held(&port->chan->lock);
+	rouse(port, flags);
+}
+
+/* What a sender has on a queue was retired. */
+void ipcchan_wake_retired(struct ipcchan_port *port)
+{
+	lockdep_assert_held(&port->chan->lock);
+	if (port->armed & IPCCHAN_WAIT_SEND && ipcchan_ring_room(port))
+		rouse(port, IPCCHAN_WAIT_SEND);
 }
 
 /* A sleeping receiver is to look, and finds what keeps a sender waiting. */
@@ -113,6 +130,10 @@ void ipcchan_wake_changed(struct ipcchan_channel *chan)
 		wake_if_changed(chan->receivers[i].port);
 	for (i = 0; i < chan->geometry.senders; i++)
 		wake_if_changed(chan->senders[i].port);
+	if (chan->queue) {
+		ipcchan_queue_take_in(chan);
+		ipcchan_claim_wake(chan);
+	}
 }
 
 /* The port has become ACTIVE: an epoll set that has it looks again. */
@@ -154,6 +175,11 @@ static void kick_receivers(struct ipcchan_port *sender, u64 slots)
 	u32 i;
 
 	lockdep_assert_held(&chan->lock);
+	if (chan->queue) {
+		ipcchan_queue_take_in(chan);
+		ipcchan_claim_wake(chan);
+		return;
+	}
 	for (i = 0; i < chan->geometry.receivers; i++) {
 		struct ipcchan_port *port = chan->receivers[i].port;
 
@@ -261,7 +287,7 @@ static int look_or_arm(struct ipcchan_port *port,
 		port->await = args->await;
 		port->blocked_generation = args->receiver_generation;
 		memcpy(port->progress, progress,
-		       chan->geometry.receivers * sizeof(*progress));
+		       ipcchan_channel_progress(chan) * sizeof(*progress));
 	}
 	if (args->flags & IPCCHAN_WAIT_ROSTER)
 		see_roster(port, args);
@@ -404,7 +430,7 @@ static bool wait_valid(const struct ipcchan_port *port,
 
 /*
  * ipcchan_wait() - sleep until something of args->flags has come about
- * @progress:	WAIT_SEND: a word for each of the geometry's receivers
+ * @progress:	WAIT_SEND: a word for each of the geometry's receivers, or one
  *
  * The events are left in @args; none with IPCCHAN_WAIT_ARM: it stands armed.
  * Errors as at struct ipcchan_wait.

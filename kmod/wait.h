@@ -25,6 +25,9 @@ void ipcchan_wake_changed(struct ipcchan_channel *chan);
 void ipcchan_wake_active(struct ipcchan_port *port);
 void ipcchan_wake_due(struct ipcchan_port *port);
 void ipcchan_wake_receiver(struct ipcchan_port *port);
+void ipcchan_wake_port(struct ipcchan_port *port, u32 flags);
+void ipcchan_wake_retired(struct ipcchan_port *port);
+int ipcchan_doze(u64 deadline_ns);
 void ipcchan_wake_leaving(struct ipcchan_port *port, enum ipcchan_reason reason);
 
 #endif

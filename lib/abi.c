@@ -47,6 +47,7 @@ AT(slot, base, 8);
 AT(slot, await, 16);
 AT(slot, since_ns, 24);
 AT(slot, past, 32);
+AT(slot, retired, 40);
 
 SIZE(roster, 2 * IPCCHAN_CACHE_LINE);
 AT(roster, receiver_generation, 0);
@@ -57,11 +58,16 @@ AT(roster, sleeping_senders, IPCCHAN_CACHE_LINE + 8);
 _Static_assert(IPCCHAN_GRANULE == IPCCHAN_ARENA_GRANULE, "what the policy's sum counts in");
 
 /* The library's own. */
-SIZE(options, 120);
+SIZE(options, 144);
 AT(options, size, 0);
 AT(options, overflow, 60);
 AT(options, label, 96);
-SIZE(info, 144);
+AT(options, dead_letter, 120);
+AT(options, max_calls, 136);
+SIZE(info, 224);
+AT(message, flags, 60);
+AT(message, deliveries, 64);
+SIZE(done, 24);
 SIZE(loan, 48);
 SIZE(message, 80);
 SIZE(ready, 16);
@@ -75,6 +81,11 @@ _Static_assert(IPCCHAN_RIGHT_ADMIN == IPCCHAN_ADMIN, "rights");
 _Static_assert(IPCCHAN_SAME == IPCCHAN_ID_SELF, "ids");
 _Static_assert(IPCCHAN_BLOCK == IPCCHAN_OVERFLOW_BLOCK, "policies");
 _Static_assert(IPCCHAN_DROP_OLDEST == IPCCHAN_OVERFLOW_DROP_OLDEST, "policies");
+_Static_assert(IPCCHAN_TOPIC == IPCCHAN_TYPE_TOPIC, "types");
+_Static_assert(IPCCHAN_QUEUE == IPCCHAN_TYPE_QUEUE, "types");
+_Static_assert(IPCCHAN_DONE_ACKNOWLEDGE == IPCCHAN_ACKNOWLEDGE, "verdicts");
+_Static_assert(IPCCHAN_DONE_REFUSE == IPCCHAN_REFUSE, "verdicts");
+_Static_assert(IPCCHAN_DONE_DISCARD == IPCCHAN_DISCARD, "verdicts");
 _Static_assert(IPCCHAN_GONE_NOT == IPCCHAN_REASON_NONE, "reasons");
 _Static_assert(IPCCHAN_GONE_CLOSED == IPCCHAN_REASON_CLOSED, "reasons");
 _Static_assert(IPCCHAN_GONE_EVICTED == IPCCHAN_REASON_EVICTED, "reasons");

@@ -3,8 +3,9 @@
 # linker looks for beside it.
 LIB_VERSION := 0.1.0
 LIB_SONAME := libipcchan.so.0
-LIB_SOURCES := abi arena call channel device error files handle latest loan many order port \
-	publish receive reclaim roster send service source spin take wait
+LIB_SOURCES := abi arena call channel claim device error files handle latest loan many \
+	order port publish receive reclaim retire roster send service source spin take wait \
+	work
 LIB_OBJS := $(LIB_SOURCES:%=$(O)/lib/%.o)
 LIB_SO := $(O)/lib/libipcchan.so
 LIB_A := $(O)/lib/libipcchan.a
@@ -14,7 +15,7 @@ LIBS += $(O)/lib/$(LIB_SONAME) $(LIB_SO) $(LIB_A) $(LIB_PC)
 # The tests run over the simulated device, selftests/sim.
 LIB_TESTS := arena_test batch_test call_test doorbell_test drop_test handle_test \
 	hostile_test latest_test many_test order_test place_test port_test preempt_test \
-	receive_test roster_test send_test service_test
+	queue_test receive_test roster_test send_test service_test
 UNIT_TESTS += $(LIB_TESTS:%=$(O)/sim/asan/lib/tests/%)
 
 $(LIB_OBJS): CFLAGS += -fPIC -fvisibility=hidden

@@ -74,6 +74,8 @@ int ipcchan_take_options(struct ipcchan_options *o, const struct ipcchan_options
 	if (o->flags & ~KNOWN_FLAGS)
 		return ipcchan_fail(error, -EINVAL, "options: unknown flags %#x",
 				    o->flags & ~KNOWN_FLAGS);
+	if (o->type > IPCCHAN_SERVICE)
+		return ipcchan_fail(error, -EINVAL, "options: unknown type of channel %u", o->type);
 	if (o->overflow > IPCCHAN_DROP_OLDEST)
 		return ipcchan_fail(error, -EINVAL, "options: unknown overflow policy %u",
 				    o->overflow);
@@ -128,11 +130,15 @@ int ipcchan_request_create(int fd, const char *name, const struct ipcchan_option
 		.gid = o->gid,
 		.history = o->history,
 		.stall_ns = o->stall_ns,
+		.lease_ns = o->lease_ns,
+		.max_deliveries = o->max_deliveries,
 	};
 	int rc = ipcchan_take_label(create.label, o->label, error);
 
 	if (name && !rc)
 		rc = ipcchan_take_name(create.name, name, error);
+	if (!rc && o->dead_letter && o->dead_letter[0])
+		rc = ipcchan_take_name(create.dead_letter, o->dead_letter, error);
 	if (rc)
 		return rc;
 	if (!name)
@@ -204,7 +210,11 @@ static void describe(struct ipcchan_info *info, const struct ipcchan_lookup *loo
 		.overflow = lookup->overflow,
 		.history = lookup->history,
 		.stall_ns = lookup->stall_ns,
+		.type = lookup->type,
+		.max_deliveries = lookup->max_deliveries,
+		.lease_ns = lookup->lease_ns,
 	};
+	memcpy(info->dead_letter, lookup->dead_letter, sizeof(info->dead_letter));
 	memcpy(info->label, lookup->label, sizeof(info->label));
 }
 
@@ -246,6 +256,7 @@ int ipcchan_port_info(const struct ipcchan_port *port, struct ipcchan_info *info
 		.roles = port->roles,
 		.overflow = port->overflow,
 		.history = port->history,
+		.type = port->queue ? IPCCHAN_QUEUE : IPCCHAN_TOPIC,
 	};
 
 	if (ipcchan_is_forked(port))

@@ -39,9 +39,10 @@ static const struct {
 	{ EPERM,	"not permitted, or the port does not have this role" },
 	{ EPIPE,	"the last peer has left" },
 	{ EPROTO,	"a sender's pages make no sense" },
-	{ EPROTOTYPE,	"the channel carries another label" },
+	{ EPROTOTYPE,	"the channel carries another label, or is of another type" },
 	{ ESHUTDOWN,	"the port was evicted, or its channel deleted" },
 	{ ETOOMANYREFS,	"more files in messages than may be open" },
+	{ ESTALE,	"the message was not ours any more" },
 	{ ETIMEDOUT,	"timed out" },
 	{ EUSERS,	"all places of this role are taken" },
 };

@@ -22,6 +22,9 @@
  *   many.c      waiting for many ports
  *   service.c   listening, connecting, accepting
  *   call.c      requests and their replies                 one thread for both sides
+ *   retire.c    freeing what was published on a queue     sending thread
+ *   claim.c     claiming from a queue                      receiving thread
+ *   work.c      the receiving calls, on a queue            receiving thread
  *   arena.c     an allocator; knows nothing of all this
  *   files.c     files on messages                          either, its own side
  *   device.c    calls to the module
@@ -145,6 +148,10 @@ struct ipcchan_tx {
 	uint64_t full;
 	uint64_t nr_files;	/* messages in the ring that have some */
 	struct ipcchan_arena arena;
+
+	const uint64_t *words;	/* retired; NULL: it is no queue */
+	uint64_t retired;	/* count of them when they were last looked at ... */
+	bool looked;		/* all of them */
 };
 
 /* In ipcchan_message: this message is not held. */
@@ -228,7 +235,9 @@ struct ipcchan_port {
 	struct ipcchan_tx *tx;
 	struct ipcchan_rx *rx;
 	uint32_t roles;
+	uint32_t plain;		/* of them those that have the calls of topics */
 	uint32_t flags;
+	bool queue;
 	uint32_t overflow;
 	uint32_t history;
 	int fd;
@@ -275,7 +284,7 @@ static inline int ipcchan_check(const struct ipcchan_port *port, uint32_t role)
 {
 	if (ipcchan_unlikely(ipcchan_is_forked(port)))
 		return -EBUSY;
-	if (ipcchan_unlikely((port->roles & role) != role))
+	if (ipcchan_unlikely((port->plain & role) != role))
 		return -EPERM;
 	return 0;
 }
@@ -444,6 +453,16 @@ bool ipcchan_reclaim(struct ipcchan_port *port, bool place);
 uint64_t ipcchan_reclaim_kept(const struct ipcchan_tx *tx);
 uint64_t ipcchan_reclaim_await(const struct ipcchan_tx *tx);
 bool ipcchan_reclaim_changed(const struct ipcchan_port *port);
+
+/* retire.c */
+bool ipcchan_retire(struct ipcchan_port *port, bool place);
+bool ipcchan_retire_changed(const struct ipcchan_port *port);
+
+/* How many words of progress a sender that waits hands in. */
+static inline uint32_t ipcchan_nr_progress(const struct ipcchan_port *port)
+{
+	return port->queue ? 1 : port->geometry.receivers;
+}
 
 /* roster.c */
 const struct ipcchan_cursor *ipcchan_cursor_of(const struct ipcchan_port *port, uint32_t slot);

@@ -75,13 +75,18 @@ struct ipcchan_error {
  * @stall_ns:	created, IPCCHAN_BLOCK: evict a receiver that stands still so long
  *		while a sender waits for it; 0: never
  * @spin_ns:	poll at most so long before sleeping
- * @type:	created: IPCCHAN_TOPIC (0 too), IPCCHAN_SERVICE
  * @backlog:	ipcchan_listen(): most connections that wait to be accepted, up to 4096; 128
  *		if 0
  * @max_per_user: ipcchan_listen(): most connections of one user; 0: any number
  * @max_calls:	ipcchan_connect(), ipcchan_listen(): most calls in flight on a port
  * @label:	created: what is in the messages, up to 63 printable characters;
  *		attached: the channel must carry the same. NULL or "": none, any
+ * @type:	created: IPCCHAN_TOPIC (0 too), IPCCHAN_QUEUE, IPCCHAN_SERVICE; opened: the channel
+ *		must be that (-EPROTOTYPE), 0: any
+ * @max_deliveries: created, a queue: what comes back so often is dead; 0: never
+ * @lease_ns:	created, a queue: what is claimed for longer is given to another; 0: never
+ * @dead_letter: created, a queue: the queue to which what is dead goes; NULL or "": it is
+ *		dropped
  *
  * Zeros in the geometry ask for the kernel's defaults. Fill it with
  * ipcchan_options_init(), then change what differs.
@@ -110,6 +115,9 @@ struct ipcchan_options {
 	uint64_t spin_ns;
 	const char *label;
 	uint32_t type;
+	uint32_t max_deliveries;
+	uint64_t lease_ns;
+	const char *dead_letter;
 	uint32_t backlog;
 	uint32_t max_per_user;
 	uint32_t max_calls;
@@ -117,6 +125,7 @@ struct ipcchan_options {
 
 /* Who gets a message. */
 #define IPCCHAN_TOPIC		1u	/* every receiver */
+#define IPCCHAN_QUEUE		2u	/* one of them, who acknowledges it */
 #define IPCCHAN_SERVICE		3u	/* the other end of a connection */
 
 /* What happens when a receiver is slow. */
@@ -153,6 +162,10 @@ struct ipcchan_info {
 	uint32_t history;
 	uint64_t stall_ns;	/* 0 from ipcchan_port_info() */
 	char label[64];		/* "" from ipcchan_port_info() */
+	uint32_t type;		/* IPCCHAN_TOPIC, IPCCHAN_QUEUE */
+	uint32_t max_deliveries; /* 0 from ipcchan_port_info(), as what follows */
+	uint64_t lease_ns;
+	char dead_letter[64];
 };
 
 /* Channels. -ENODEV: the module is not loaded. @error may be NULL. */
@@ -318,14 +331,18 @@ struct ipcchan_message {
 	uint16_t priority;
 	uint16_t reserved;	/* 0; so is what follows */
 	uint32_t id;		/* the library's */
-	uint32_t flags;
+	uint32_t flags;		/* IPCCHAN_MESSAGE_* */
+	uint32_t deliveries;	/* on a queue: how often it has been claimed, with this time */
 	uint32_t nr_files;	/* that it carries, as its sender says */
-	uint32_t reserved2;
 	uint64_t reserved3;
 };
 
+#define IPCCHAN_MESSAGE_REDELIVERED	(1u << 0)	/* on a queue: others had it before */
+
 /**
  * ipcchan_receive() - take the next message, in place
+ *
+ * On a queue: claims it; ipcchan_release() acknowledges it, at once.
  *
  * -EAGAIN none now (no wait); -ETIMEDOUT; -EINTR; -EPIPE the last sender has left
  * and all is read (not before there was a first); -ENOBUFS as many held as the
@@ -343,7 +360,12 @@ IPCCHAN_API int ipcchan_receive(struct ipcchan_port *port, struct ipcchan_messag
 IPCCHAN_API ssize_t ipcchan_receive_batch(struct ipcchan_port *port,
 					  struct ipcchan_message *messages, size_t n,
 					  int64_t timeout_ns);
-/** ipcchan_release() - give a held message back; -EINVAL if it is not held */
+/**
+ * ipcchan_release() - give a held message back; -EINVAL if it is not held
+ *
+ * On a queue it is acknowledged. -ESTALE: it was not ours any more, its lease was over or
+ * its sender evicted; it is released all the same. Of a batch the first such error is told.
+ */
 IPCCHAN_API int ipcchan_release(struct ipcchan_port *port, struct ipcchan_message *message);
 /** ipcchan_release_batch() - all of @n; -EINVAL, and none, if one is not held */
 IPCCHAN_API int ipcchan_release_batch(struct ipcchan_port *port,
@@ -351,7 +373,8 @@ IPCCHAN_API int ipcchan_release_batch(struct ipcchan_port *port,
 /**
  * ipcchan_recv() - copy the next message out
  * Takes no hold. Returns the message's length. -EMSGSIZE: it is longer than @size and is kept; it
- * comes again, unless it is dropped; @message->length tells how long. @message may be NULL. @message->data is NULL.
+ * comes again, unless it is dropped; @message->length tells how long. On a queue what is copied
+ * is acknowledged (-ESTALE: too late), and what is too long refused: it counts as a delivery. @message may be NULL. @message->data is NULL.
  */
 IPCCHAN_API ssize_t ipcchan_recv(struct ipcchan_port *port, void *data, size_t size,
 				 struct ipcchan_message *message, int64_t timeout_ns);
@@ -392,6 +415,48 @@ IPCCHAN_API ssize_t ipcchan_recv_files(struct ipcchan_port *port, void *data, si
 IPCCHAN_API ssize_t ipcchan_recv_batch(struct ipcchan_port *port, const struct iovec *buffers,
 				       struct ipcchan_message *messages, size_t n,
 				       int64_t timeout_ns);
+
+/*
+ * Queues. A claimed message is held; sooner or later there is a verdict on it. One that
+ * was not acknowledged when its holder closes the port, or dies, goes to another.
+ */
+#define IPCCHAN_DONE_ACKNOWLEDGE	0u
+#define IPCCHAN_DONE_REFUSE		1u	/* to another, or to the same again */
+#define IPCCHAN_DONE_DISCARD		2u	/* it makes no sense: dropped, and counted */
+
+/**
+ * struct ipcchan_done - a verdict
+ * @message:	held; released by ipcchan_claim(), whatever the @result
+ * @verdict:	IPCCHAN_DONE_*
+ * @result:	out: 0; -ESTALE it was not ours any more, -ENOENT the module knows no such
+ * @delay_ns:	IPCCHAN_DONE_REFUSE: not to be claimed again before so long; at most a day
+ */
+struct ipcchan_done {
+	struct ipcchan_message *message;
+	uint32_t verdict;
+	int32_t result;
+	uint64_t delay_ns;
+};
+
+/**
+ * ipcchan_claim() - verdicts on messages, and more messages: one system call
+ * @done:	@nr_done of them, taken first; more than 64 take more calls
+ * @messages:	room for @n; at most 64 are claimed at a time
+ * @timeout_ns:	how long to wait for a first one, if @n is not 0
+ *
+ * Sleeps, and never polls: the kernel says who gets a message. Returns how many were claimed. After
+ * any error but -EINVAL (a message is not held or there twice, or a verdict is none), -EBUSY,
+ * -EPERM and -EOPNOTSUPP (not a queue) the verdicts have been taken: -EAGAIN nothing now (no wait);
+ * -ETIMEDOUT; -EINTR; -ENOBUFS as many are held as the geometry allows; -EPIPE the last sender
+ * has left and nothing will come back; -EPROTO a sender's pages make no sense: the message
+ * was discarded, ipcchan_port_culprit() names it; -ESHUTDOWN.
+ */
+IPCCHAN_API ssize_t ipcchan_claim(struct ipcchan_port *port, struct ipcchan_done *done,
+				  size_t nr_done, struct ipcchan_message *messages, size_t n,
+				  int64_t timeout_ns);
+/** ipcchan_refuse() - give a message to another, not before so long; -ESTALE as ipcchan_release() */
+IPCCHAN_API int ipcchan_refuse(struct ipcchan_port *port, struct ipcchan_message *message,
+			       uint64_t delay_ns);
 
 #define IPCCHAN_ANY_SENDER	UINT32_MAX
 

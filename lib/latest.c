@@ -62,7 +62,7 @@ int ipcchan_latest(struct ipcchan_port *port, uint32_t sender, struct ipcchan_me
 	uint64_t seq = 0;
 
 	if (rc)
-		return rc;
+		return rc == -EPERM && port->queue ? -EOPNOTSUPP : rc;
 	if (!ipcchan_drops(port) || !port->history)
 		return -EOPNOTSUPP;
 	if (sender != IPCCHAN_ANY_SENDER && sender >= port->geometry.senders)

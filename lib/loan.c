@@ -99,7 +99,7 @@ static int await_change(struct ipcchan_port *port, struct ipcchan_patience *pati
 		.receiver_generation = port->tx->generation,
 		.await = ipcchan_reclaim_await(port->tx),
 		.progress = (uintptr_t)port->tx->progress,
-		.nr_progress = port->geometry.receivers,
+		.nr_progress = ipcchan_nr_progress(port),
 	};
 
 	while (ipcchan_turn(patience)) {
@@ -509,6 +509,9 @@ void ipcchan_tx_start(struct ipcchan_port *port)
 	tx->outbox = (void *)outbox;
 	tx->ring = (void *)(outbox + port->layout.ring);
 	tx->payload = outbox + port->layout.arena;
+	if (port->queue)
+		tx->words = (const void *)(port->window + port->layout.retired +
+					   (uint64_t)tx->slot * port->geometry.depth * 8);
 	tx->base = ipcchan_load(&port->senders[tx->slot].base);
 	tx->head = tx->base;
 	tx->floor = tx->base;

@@ -28,9 +28,10 @@ static int check_item(const struct ipcchan_ready *item)
 static uint32_t look_to_receive(struct ipcchan_port *port)
 {
 	struct ipcchan_rx *rx = port->rx;
+	int rc = ipcchan_roster_sources(port);
 
-	if (ipcchan_roster_sources(port))
-		return IPCCHAN_READY_ERROR;
+	if (rc)		/* on a queue it is the kernel that knows */
+		return rc == IPCCHAN_AGAIN ? 0 : IPCCHAN_READY_ERROR;
 	return (ipcchan_order_readable(port) ? IPCCHAN_READY_RECEIVE : 0) |
 	       (rx->met && !rx->peers ? IPCCHAN_READY_HANGUP : 0);
 }
@@ -49,7 +50,7 @@ static void describe_lack(struct ipcchan_port *port, struct ipcchan_wait *wait)
 	wait->receiver_generation = port->tx->generation;
 	wait->await = ipcchan_reclaim_await(port->tx);
 	wait->progress = (uintptr_t)port->tx->progress;
-	wait->nr_progress = port->geometry.receivers;
+	wait->nr_progress = ipcchan_nr_progress(port);
 }
 
 /* It answers by poll(). */

@@ -84,7 +84,8 @@ static bool is_known(const struct ipcchan_attach *a)
 {
 	if (a->type == IPCCHAN_TYPE_CONNECTION)
 		return a->overflow == IPCCHAN_OVERFLOW_BLOCK && a->geometry.senders == 2;
-	return a->type == IPCCHAN_TYPE_TOPIC && a->overflow <= IPCCHAN_OVERFLOW_DROP_OLDEST;
+	return (a->type == IPCCHAN_TYPE_TOPIC || a->type == IPCCHAN_TYPE_QUEUE) &&
+	       a->overflow <= IPCCHAN_OVERFLOW_DROP_OLDEST;
 }
 
 /* Takes over what the kernel said, if it and this library mean the same. */
@@ -96,11 +97,13 @@ static int adopt(struct ipcchan_port *port, const struct ipcchan_attach *a,
 	if (!is_known(a))
 		return ipcchan_fail(error, -EOPNOTSUPP, "this library is too old for a channel "
 				    "of type %u, overflow %u", a->type, a->overflow);
+	port->queue = a->type == IPCCHAN_TYPE_QUEUE;
+	port->plain = port->queue ? port->roles & ~IPCCHAN_RECEIVE : port->roles;
 	port->id = a->port_id;
 	port->geometry = a->geometry;
 	port->overflow = a->overflow;
 	port->history = a->history;
-	ipcchan_layout(l, &port->geometry, page_size());
+	ipcchan_layout(l, &port->geometry, a->type, page_size());
 	port->window_size = l->window_size;
 	if (port->roles & IPCCHAN_RECEIVE)
 		port->own_size += l->receipts_size;
@@ -124,7 +127,8 @@ static int allocate(struct ipcchan_port *port, const struct ipcchan_attach *a)
 		if (!port->rx)
 			return -ENOMEM;
 	}
-	return ipcchan_guard_new(port->tx, port->rx, &port->guard);
+	/* the short ways of topics are not for who receives from a queue */
+	return ipcchan_guard_new(port->tx, port->queue ? NULL : port->rx, &port->guard);
 }
 
 /*
@@ -229,6 +233,8 @@ static int open_port(struct ipcchan_port *port, const char *name, int handle,
 
 	if (!rc)
 		rc = ipcchan_attach(&port->fd, name, handle, &a, o, error);
+	if (!rc && o->type && o->type != a.type)
+		rc = ipcchan_fail(error, -EPROTOTYPE, "the channel is of another type");
 	return rc ? rc : ipcchan_port_establish(port, &a, o->spin_ns, error);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /* The calls that receive: in place or by copy, one or many. */
 #include "place.h"
+#include "work.h"
 
 /* Messages that vanished while they were being taken, in one call. */
 #define MAX_TRIES	256
@@ -235,7 +236,7 @@ static __attribute__((noinline)) int receive_slowly(struct ipcchan_port *port,
 	struct ipcchan_patience patience;
 
 	if (rc)
-		return rc;
+		return ipcchan_work_receive(port, message, timeout_ns, rc);
 	if (!port->rx->nr_free_holds)
 		return -ENOBUFS;
 	rc = receive_now(port, message);
@@ -276,7 +277,7 @@ ssize_t ipcchan_receive_batch(struct ipcchan_port *port, struct ipcchan_message 
 	size_t done = 0;
 
 	if (rc)
-		return rc;
+		return ipcchan_work_receive_batch(port, messages, n, timeout_ns, rc);
 	while (!rc && done < n) {
 		if (!port->rx->nr_free_holds) {
 			rc = -ENOBUFS;
@@ -303,7 +304,7 @@ ssize_t ipcchan_recvv(struct ipcchan_port *port, const struct iovec *pieces, siz
 	int rc = ipcchan_check(port, IPCCHAN_RECEIVE);
 
 	if (ipcchan_unlikely(rc))
-		return rc;
+		return ipcchan_work_recvv(port, pieces, n, t.message, timeout_ns, rc);
 	rc = take_first(port, &t, timeout_ns);
 	if (ipcchan_unlikely(rc))
 		return rc;
@@ -339,6 +340,17 @@ ssize_t ipcchan_recv_files(struct ipcchan_port *port, void *data, size_t size,
 static ssize_t recv_slowly(struct ipcchan_port *port, void *data, size_t size,
 			   struct ipcchan_message *message, int64_t timeout_ns);
 
+/* A forked child, not a receiver, or one on a queue. */
+static __attribute__((noinline)) ssize_t recv_elsewhere(struct ipcchan_port *port, void *data,
+							size_t size,
+							struct ipcchan_message *message,
+							int64_t timeout_ns)
+{
+	struct iovec piece = { .iov_base = data, .iov_len = size };
+
+	return ipcchan_recvv(port, &piece, 1, message, timeout_ns);
+}
+
 /*
  * One short message, from the sender whose turn it is, if all is as usual; else
  * the long way, or -1 if that is where we come from, with a message of any length.
@@ -352,7 +364,9 @@ recv_short(struct ipcchan_port *port, void *data, size_t size, struct ipcchan_me
 	ssize_t length;
 	uint64_t seq;
 
-	if (ipcchan_unlikely(!rx || !ipcchan_short_usual(port, rx)))
+	if (ipcchan_unlikely(!rx))
+		return slowly ? -1 : recv_elsewhere(port, data, size, message, timeout_ns);
+	if (ipcchan_unlikely(!ipcchan_short_usual(port, rx)))
 		return slowly ? -1 : recv_slowly(port, data, size, message, timeout_ns);
 	s = &rx->sources[rx->order[rx->turn]];
 	length = ipcchan_short_get(rx, s, data, size, message, !slowly);
@@ -439,7 +453,7 @@ ssize_t ipcchan_recv_batch(struct ipcchan_port *port, const struct iovec *buffer
 	size_t done = 0;
 
 	if (rc)
-		return rc;
+		return ipcchan_work_recv_batch(port, buffers, messages, n, timeout_ns, rc);
 	while (!rc && done < n) {
 		if (ipcchan_likely(take_short(port, &buffers[done], &messages[done]))) {
 			done++;

@@ -217,8 +217,12 @@ static bool drop(struct ipcchan_port *port, uint64_t passed, uint64_t kept, bool
 bool ipcchan_reclaim(struct ipcchan_port *port, bool place)
 {
 	struct ipcchan_tx *tx = port->tx;
-	uint64_t kept = ipcchan_reclaim_kept(tx);
-	uint64_t passed = read_cursors(tx);
+	uint64_t kept, passed;
+
+	if (ipcchan_unlikely(tx->words))
+		return ipcchan_retire(port, place);
+	kept = ipcchan_reclaim_kept(tx);
+	passed = read_cursors(tx);
 
 	tx->scanned = tx->head;
 	if (passed > kept)
@@ -240,7 +244,8 @@ uint64_t ipcchan_reclaim_await(const struct ipcchan_tx *tx)
 {
 	bool ring_full = tx->head - tx->floor + tx->loans > tx->mask;
 
-	if (tx->floor == ipcchan_reclaim_kept(tx) || (tx->nr_pins && !ring_full))
+	if (tx->floor == ipcchan_reclaim_kept(tx) ||
+	    ((tx->nr_pins || tx->words) && !ring_full))
 		return 0;
 	return tx->floor + 1;
 }
@@ -250,6 +255,8 @@ bool ipcchan_reclaim_changed(const struct ipcchan_port *port)
 {
 	const struct ipcchan_tx *tx = port->tx;
 
+	if (tx->words)
+		return ipcchan_retire_changed(port);
 	if (ipcchan_load(&port->roster->receiver_generation) != tx->generation)
 		return true;
 	for (uint32_t i = 0; i < tx->nr_readers; i++) {

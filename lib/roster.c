@@ -121,7 +121,7 @@ static void see_source(struct ipcchan_port *port, uint32_t slot)
 		rx->order[rx->nr_sources++] = (uint8_t)slot;
 }
 
-/* The same for the receiving thread's list of senders. */
+/* The same for the receiving thread's list of senders; on a queue IPCCHAN_AGAIN. */
 int ipcchan_roster_renew_sources(struct ipcchan_port *port, uint64_t generation)
 {
 	struct ipcchan_rx *rx = port->rx;
@@ -129,6 +129,8 @@ int ipcchan_roster_renew_sources(struct ipcchan_port *port, uint64_t generation)
 
 	if (!generation)
 		return -ESHUTDOWN;
+	if (port->queue)
+		return IPCCHAN_AGAIN;
 	rx->nr_sources = 0;
 	rx->peers = 0;
 	rx->vacant = true;

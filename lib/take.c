@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "short.h"
+#include "work.h"
 
 /** ipcchan_describe() - a message that is not held */
 void ipcchan_describe(struct ipcchan_message *message, const struct ipcchan_found *f,
@@ -255,7 +256,8 @@ int ipcchan_release(struct ipcchan_port *port, struct ipcchan_message *message)
 	uint64_t slot;
 
 	if (ipcchan_unlikely(!rx))
-		return ipcchan_check(port, IPCCHAN_RECEIVE);
+		return ipcchan_work_release(port, message, 1,
+					    ipcchan_check(port, IPCCHAN_RECEIVE));
 	if (ipcchan_unlikely(!is_held(port, message)))
 		return release_files(port, message);
 	slot = release(rx, message);
@@ -307,7 +309,7 @@ int ipcchan_release_batch(struct ipcchan_port *port, struct ipcchan_message *mes
 	uint64_t slots = 0;
 
 	if (rc)
-		return rc;
+		return ipcchan_work_release(port, messages, n, rc);
 	if (!all_held(port, messages, n))
 		return release_each(port, messages, n);
 	for (size_t i = 0; i < n; i++)

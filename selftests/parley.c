@@ -41,7 +41,7 @@ static int attach(struct raw_port *p, const struct ipcchan_attach *args, uint32_
 		return err;
 	}
 	p->attach.role = roles;
-	ipcchan_layout(&p->layout, &p->attach.geometry, sysconf(_SC_PAGESIZE));
+	ipcchan_layout(&p->layout, &p->attach.geometry, p->attach.type, sysconf(_SC_PAGESIZE));
 	return 0;
 }
 
@@ -121,7 +121,7 @@ int server_take(const struct raw_port *l, struct raw_port *s, uint64_t deadline_
 		.window_offset = a.window_offset,
 		.window_size = a.window_size,
 	};
-	ipcchan_layout(&s->layout, &s->attach.geometry, sysconf(_SC_PAGESIZE));
+	ipcchan_layout(&s->layout, &s->attach.geometry, s->attach.type, sysconf(_SC_PAGESIZE));
 	if (out)
 		*out = a;
 	return 0;

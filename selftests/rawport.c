@@ -22,7 +22,8 @@ int raw_attach(struct raw_port *port, const char *name, uint32_t role)
 		port->fd = -1;
 		return err;
 	}
-	ipcchan_layout(&port->layout, &port->attach.geometry, sysconf(_SC_PAGESIZE));
+	ipcchan_layout(&port->layout, &port->attach.geometry, port->attach.type,
+		       sysconf(_SC_PAGESIZE));
 	return 0;
 }
 
@@ -35,7 +36,8 @@ int raw_attach_by(struct raw_port *port, int handle, uint32_t role)
 	err = call_attach(handle, &port->attach);
 	port->fd = err ? -1 : port->attach.fd;
 	if (!err)
-		ipcchan_layout(&port->layout, &port->attach.geometry, sysconf(_SC_PAGESIZE));
+		ipcchan_layout(&port->layout, &port->attach.geometry, port->attach.type,
+		       sysconf(_SC_PAGESIZE));
 	return err;
 }
 

@@ -82,7 +82,8 @@ int open_patient(struct raw_port *p, const char *name, uint32_t count, uint64_t 
 	p->fd = device_open();
 	err = call_attach(p->fd, &p->attach);
 	if (!err) {
-		ipcchan_layout(&p->layout, &p->attach.geometry, sysconf(_SC_PAGESIZE));
+		ipcchan_layout(&p->layout, &p->attach.geometry, p->attach.type,
+			       sysconf(_SC_PAGESIZE));
 		err = raw_map(p);
 	}
 	if (err)

@@ -26,8 +26,8 @@ TEST(sizes)
 {
 	EXPECT_EQ(32, sizeof(struct ipcchan_geometry));
 	EXPECT_EQ(32, sizeof(struct ipcchan_query));
-	EXPECT_EQ(216, sizeof(struct ipcchan_create));
-	EXPECT_EQ(224, sizeof(struct ipcchan_lookup));
+	EXPECT_EQ(296, sizeof(struct ipcchan_create));
+	EXPECT_EQ(304, sizeof(struct ipcchan_lookup));
 	EXPECT_EQ(88, sizeof(struct ipcchan_delete));
 	EXPECT_EQ(280, sizeof(struct ipcchan_attach));
 	EXPECT_EQ(24, sizeof(struct ipcchan_kick));
@@ -36,6 +36,9 @@ TEST(sizes)
 	EXPECT_EQ(96, sizeof(struct ipcchan_handle));
 	EXPECT_EQ(24, sizeof(struct ipcchan_revoke));
 	EXPECT_EQ(136, sizeof(struct ipcchan_accept));
+	EXPECT_EQ(32, sizeof(struct ipcchan_verdict));
+	EXPECT_EQ(24, sizeof(struct ipcchan_claimed));
+	EXPECT_EQ(48, sizeof(struct ipcchan_claim));
 }
 
 TEST(ring_sizes)
@@ -115,7 +118,7 @@ TEST_F(device, unknown_numbers)
 		ASSERT_EQ(-ENOTTY, call(self->port.fd, n, NULL)) TH_LOG("%u", n);
 	}
 	for (unsigned int n = 0; n < 256; n++) {
-		if (n >= 0x80 && n <= LAST_NUMBER && n != NOT_YET)
+		if (n >= 0x80 && n <= LAST_NUMBER)
 			continue;
 		ASSERT_EQ(-ENOTTY, call(self->fresh, _IO(IPCCHAN_IOC_MAGIC, n), self->buffer))
 			TH_LOG("%#x", n);
@@ -140,8 +143,7 @@ TEST_F(device, query)
 	EXPECT_EQ(0, call(self->fresh, IPCCHAN_IOC_QUERY, &query));
 	EXPECT_EQ(sizeof(query), query.size);
 	EXPECT_EQ(0, query.flags);
-	EXPECT_EQ(0x7f | IPCCHAN_FEATURE_SERVICE | IPCCHAN_FEATURE_FILES | IPCCHAN_FEATURE_SIGNAL,
-		  query.features);
+	EXPECT_EQ(0x3ff | IPCCHAN_FEATURE_SIGNAL, query.features);
 	EXPECT_EQ(IPCCHAN_CREATE_PERSISTENT | IPCCHAN_CREATE_UNNAMED, query.create_flags);
 	EXPECT_EQ(IPCCHAN_ATTACH_OWNER | IPCCHAN_ATTACH_WAIT, query.attach_flags);
 	EXPECT_EQ(7 | IPCCHAN_WAIT_ARM, query.wait_flags);

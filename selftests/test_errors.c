@@ -40,8 +40,6 @@ static const struct fault create_faults[] = {
 	FAULT(create, mode, 1u << 31, -EINVAL, "mode has bits other than r (4) and w (2)"),
 	FAULT(create, handle, 1, -EINVAL, "reserved is not zero"),
 	FAULT(create, flags, IPCCHAN_CREATE_UNNAMED, -EINVAL, "an unnamed channel has no name"),
-	FAULT(create, type, IPCCHAN_TYPE_QUEUE, -EOPNOTSUPP,
-	      "only channels of type topic or service are supported yet"),
 	FAULT(create, history, 65536, -EINVAL, "history is more than 65535"),
 	FAULT(create, history, UINT32_MAX, -EINVAL, "history is more than 65535"),
 	FAULT(create, stall_ns, 1, -EINVAL, "stall is not from a millisecond to an hour"),

@@ -82,8 +82,9 @@ static const struct { const char *words, *complaint; } wrong[] = {
 	{ "channel add", "NAME is missing" },
 	{ "channel add %s", "type: is missing" },
 	{ "channel add %s depth 8", "type: is missing" },
-	{ "channel add %s type", "type: a value is missing; accepted: topic, service" },
-	{ "channel add %s type queue", "type: 'queue' is not accepted; accepted: topic, service" },
+	{ "channel add %s type", "type: a value is missing; accepted: topic, queue, service" },
+	{ "channel add %s type heap", "type: 'heap' is not accepted; accepted: topic, queue, service" },
+	{ "channel add %s type queue lease 0ms", "lease: '0ms' is not accepted" },
 	{ "channel add %s type connection", "'connection' is not accepted" },
 	{ "channel add %s type serv", "'serv' is not accepted" },
 	{ "channel add %s type topic,", "'topic,' is not accepted" },
@@ -218,6 +219,8 @@ static const char *const channel_keys[] = {
 	"holds", "mode", "owner", "group", "persistent", "history", "stall", "label",
 	"senders-attached", "receivers-attached", "bytes", "rights", "backlog", "max-per-user",
 	"waiting", "service",
+	"senders-attached", "receivers-attached", "bytes", "rights", "lease", "max-deliveries",
+	"dead-letter", "queue",
 };
 
 static const char *const port_keys[] = {

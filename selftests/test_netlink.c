@@ -209,8 +209,6 @@ static const struct fault faults[] = {
 	/* ours */
 	{ IPCCHAN_A_CHANNEL_NAME, 1, 0, -EINVAL, "a name is 1 to 63 letters, digits and ._:/-" },
 	{ IPCCHAN_A_CHANNEL_NAME, 2, '*', -EINVAL, "a name is 1 to 63 letters, digits and ._:/-" },
-	U32(TYPE, IPCCHAN_TYPE_QUEUE, -EOPNOTSUPP,
-	    "only channels of type topic or service are supported yet"),
 	U32(TYPE, IPCCHAN_TYPE_CONNECTION, -EINVAL, "unknown type of channel"),
 	U32(FLAGS, IPCCHAN_CREATE_UNNAMED, -EINVAL,
 	    "an unnamed channel is made with its handle, not here"),

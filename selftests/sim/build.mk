@@ -7,16 +7,16 @@
 #   cov		gcc, coverage
 #   fuzz	clang, libFuzzer's counters, address and undefined sanitizers
 
-SIM_KMOD := channel connection geometry grant ioctl look member port ring roster service slot \
-	stall threshold wait
+SIM_KMOD := channel claim claimer connection dead geometry grant ioctl items lease \
+	look member port queue ring roster service slot stall threshold wait
 SIM_SOURCES := device files heap hooks machine module pages process sleep
 SIM_LIB := $(filter-out device,$(LIB_SOURCES))
 
 # Of the kernel's headers those that user space has not: empty, kernel.h stands
 # for all of them.
-SIM_HEADERS := $(addprefix $(O)/sim/include/,asm/barrier.h $(patsubst %,linux/%.h,atomic cred err \
-	hashtable hrtimer idr jiffies kref ktime list log2 minmax mm moduleparam mutex \
-	rbtree_types sched/mm sched/signal slab spinlock uaccess uidgid user_namespace workqueue))
+SIM_HEADERS := $(addprefix $(O)/sim/include/,asm/barrier.h $(patsubst %,linux/%.h,atomic bitops cred err \
+	hashtable hrtimer idr jiffies kref ktime list log2 minmax mm moduleparam mutex rbtree rbtree_types \
+	sched/mm sched/signal slab spinlock uaccess uidgid user_namespace workqueue))
 
 $(SIM_HEADERS):
 	@mkdir -p $(@D)

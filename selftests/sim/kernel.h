@@ -28,6 +28,7 @@
 #include <linux/types.h>
 
 /* Names that the library has, too. */
+#define ipcchan_claim		kmod_claim
 #define ipcchan_look		kmod_look
 #define ipcchan_port_peer	kmod_port_peer
 #define ipcchan_wait		kmod_wait
@@ -72,6 +73,9 @@ void sim_bug(const char *what, const char *file, int line) __attribute__((noretu
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define BIT_ULL(n)		(1ull << (n))
 #define struct_size(p, m, n)	(sizeof(*(p)) + (size_t)(n) * sizeof((p)->m[0]))
+#define __ffs64(n)		((u32)__builtin_ctzll(n))
+#define fls(n)			((n) ? 32 - __builtin_clz(n) : 0)
+#define barrier()		__asm__ volatile("" ::: "memory")
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
 #define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
 #define is_power_of_2(n)	((n) && !((n) & ((n) - 1)))
@@ -108,6 +112,10 @@ typedef struct {
 #define atomic_read(a)		READ_ONCE((a)->counter)
 #define atomic_set(a, n)	__atomic_store_n(&(a)->counter, n, __ATOMIC_RELAXED)
 #define atomic_inc(a)		((void)__atomic_add_fetch(&(a)->counter, 1, __ATOMIC_SEQ_CST))
+#define atomic_set_release(a, n)	__atomic_store_n(&(a)->counter, n, __ATOMIC_RELEASE)
+#define atomic_cmpxchg(a, old, new)	({ int old_ = (old); \
+	__atomic_compare_exchange_n(&(a)->counter, &old_, new, false, __ATOMIC_SEQ_CST, \
+				    __ATOMIC_SEQ_CST); old_; })
 #define atomic_dec(a)		((void)__atomic_sub_fetch(&(a)->counter, 1, __ATOMIC_SEQ_CST))
 
 struct kref {
@@ -140,6 +148,7 @@ struct list_head {
 #define INIT_LIST_HEAD(l)	((void)((l)->next = (l)->prev = (l)))
 #define list_empty(l)		((l)->next == (l))
 #define list_entry(p, t, m)	container_of(p, t, m)
+#define list_first_entry(l, t, m)	list_entry((l)->next, t, m)
 
 static inline void list_add_tail(struct list_head *entry, struct list_head *list)
 {
@@ -171,6 +180,7 @@ static inline void list_splice_init(struct list_head *from, struct list_head *li
 	list->next = from->next;
 	INIT_LIST_HEAD(from);
 }
+#define list_del(entry)		list_del_init(entry)
 
 #define list_for_each_entry(p, list, m) \
 	for (p = list_entry((list)->next, typeof(*p), m); &p->m != (list); \
@@ -220,6 +230,44 @@ static inline void hlist_del(struct hlist_node *node)
 
 #define DECLARE_HASHTABLE(name, bits)	struct hlist_head name[1 << (bits)]
 
+/* A tree that is a list: the same order, and few are in it */
+struct rb_node {
+	struct list_head list;
+};
+
+struct rb_root_cached {
+	struct list_head list;
+};
+
+#define RB_ROOT_CACHED		((struct rb_root_cached){ { NULL, NULL } })
+#define rb_entry(p, t, m)	container_of(p, t, m)
+
+static inline struct rb_node *rb_first_cached(struct rb_root_cached *root)
+{
+	if (!root->list.next || list_empty(&root->list))
+		return NULL;
+	return container_of(root->list.next, struct rb_node, list);
+}
+
+static inline void rb_add_cached(struct rb_node *node, struct rb_root_cached *root,
+				 bool (*less)(struct rb_node *a, const struct rb_node *b))
+{
+	struct rb_node *other;
+
+	if (!root->list.next)
+		INIT_LIST_HEAD(&root->list);
+	list_for_each_entry(other, &root->list, list)
+		if (less(node, other))
+			break;
+	list_add_tail(&node->list, &other->list);
+}
+
+static inline void rb_erase_cached(struct rb_node *node, struct rb_root_cached *root)
+{
+	(void)root;
+	list_del_init(&node->list);
+}
+
 struct idr {
 	int next;
 };
@@ -256,6 +304,8 @@ static inline void mutex_unlock(struct mutex *lock)
 #define GFP_KERNEL_ACCOUNT	0u
 #define kzalloc(size, gfp)		sim_alloc(size)
 #define kcalloc(n, size, gfp)		sim_alloc((size_t)(n) * (size))
+#define kvzalloc(size, gfp)		sim_alloc(size)
+#define kvcalloc(n, size, gfp)		sim_alloc((size_t)(n) * (size))
 #define kvmalloc_array(n, size, gfp)	sim_alloc((size_t)(n) * (size))
 #define kfree(p)			sim_free(p)
 #define kvfree(p)			sim_free(p)
@@ -427,6 +477,8 @@ struct workqueue_struct;
 void sim_work_init(struct delayed_work *work, void (*run)(struct work_struct *work));
 bool queue_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
 			unsigned long delay);
+bool mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
+		      unsigned long delay);
 bool cancel_delayed_work(struct delayed_work *work);
 
 /* Sleeping: sleep.c */

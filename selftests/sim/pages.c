@@ -16,7 +16,7 @@
 
 #include "../../kmod/map.h"
 
-#define LIMBO_PAGES	4ul	/* suffice for the longest roster */
+#define LIMBO_PAGES	4ul	/* suffice for all of a roster that is written so early */
 
 struct region {
 	struct ipcchan_region region;
@@ -81,6 +81,7 @@ int sim_place_channel(struct ipcchan_channel *chan)
 	roster->stretch = sim_pages_alloc(roster->stretch_size);
 	if (!roster->stretch)
 		return -ENOMEM;
+	size = min(size, LIMBO_PAGES << PAGE_SHIFT);
 	memcpy(roster->stretch, sim_machine->limbo, size);
 	memset(sim_machine->limbo, 0, size);
 	set_pages(&roster->region, roster->stretch, roster->region.nr_pages);

@@ -232,6 +232,16 @@ bool cancel_delayed_work(struct delayed_work *work)
 	return stop(&work->timer);
 }
 
+/* True: it was queued already. */
+bool mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
+		      unsigned long delay)
+{
+	bool queued = cancel_delayed_work(work);
+
+	queue_delayed_work(queue, work, delay);
+	return queued;
+}
+
 /* When the sleeper has something to do, at the latest. */
 static u64 until(u64 deadline_ns)
 {

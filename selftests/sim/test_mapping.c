@@ -36,7 +36,7 @@ static struct raw attach(const char *name, uint32_t role)
 	r.fd = ipcchan_device_open();
 	assert_true(r.fd >= 0);
 	assert_ok(ipcchan_device_call(r.fd, IPCCHAN_IOC_ATTACH, &r.args));
-	ipcchan_layout(&r.layout, &r.args.geometry, (uint64_t)sysconf(_SC_PAGESIZE));
+	ipcchan_layout(&r.layout, &r.args.geometry, r.args.type, (uint64_t)sysconf(_SC_PAGESIZE));
 	assert_ok(ipcchan_device_map(r.fd, r.args.window_offset, r.args.window_size, false,
 				     &r.window));
 	assert_ok(ipcchan_device_map(r.fd, r.args.own_offset, r.args.own_size, true, &r.own));

@@ -36,11 +36,24 @@ static const char *const rights[] = { "send", "receive", "admin" };
 #define IN	FIELD_INPUT
 #define BRIEF	FIELD_BRIEF
 
+static const struct field of_queue[] = {
+	FIELD("ready", IPCCHAN_A_QUEUE_READY, FIELD_U64, BRIEF),
+	FIELD("claimed", IPCCHAN_A_QUEUE_CLAIMED, FIELD_U64, BRIEF),
+	FIELD("delayed", IPCCHAN_A_QUEUE_DELAYED, FIELD_U64, BRIEF),
+	FIELD("acknowledged", IPCCHAN_A_QUEUE_ACKNOWLEDGED, FIELD_U64, BRIEF),
+	FIELD("redelivered", IPCCHAN_A_QUEUE_REDELIVERED, FIELD_U64, BRIEF),
+	FIELD("dead", IPCCHAN_A_QUEUE_DEAD, FIELD_U64, BRIEF),
+	FIELD("dropped", IPCCHAN_A_QUEUE_DROPPED, FIELD_U64, BRIEF),
+};
+
+static const struct field_table queue_fields =
+	TABLE(of_queue, "queue", IPCCHAN_A_QUEUE_MAX);
+
 static const struct field of_channel[] = {
 	FIELD("name", IPCCHAN_A_CHANNEL_NAME, FIELD_NAME, BRIEF),
 	FIELD("id", IPCCHAN_A_CHANNEL_ID, FIELD_U32, BRIEF),
 	FIELD("type", IPCCHAN_A_CHANNEL_TYPE, FIELD_CHOICE, IN | FIELD_REQUIRED | BRIEF,
-	  WORDS(types), .accepted = "topic, service"),
+	  WORDS(types), .accepted = "topic, queue, service"),
 	FIELD("overflow", IPCCHAN_A_CHANNEL_OVERFLOW, FIELD_CHOICE, IN | BRIEF,
 	  WORDS(overflows)),
 	FIELD("depth", IPCCHAN_A_CHANNEL_DEPTH, FIELD_U32, IN | BRIEF),
@@ -65,6 +78,10 @@ static const struct field of_channel[] = {
 	FIELD("max-per-user", IPCCHAN_A_CHANNEL_MAX_PER_USER, FIELD_U32, 0),
 	FIELD("waiting", IPCCHAN_A_CHANNEL_WAITING, FIELD_U32, 0),
 	FIELD("service", IPCCHAN_A_CHANNEL_SERVICE, FIELD_U32, 0),
+	FIELD("lease", IPCCHAN_A_CHANNEL_LEASE_NS, FIELD_TIME, IN),
+	FIELD("max-deliveries", IPCCHAN_A_CHANNEL_MAX_DELIVERIES, FIELD_U32, IN),
+	FIELD("dead-letter", IPCCHAN_A_CHANNEL_DEAD_LETTER, FIELD_NAME, IN),
+	FIELD("queue", IPCCHAN_A_CHANNEL_QUEUE, FIELD_NEST, 0, .nested = &queue_fields),
 };
 
 const struct field_table channel_fields =

@@ -17,10 +17,11 @@ struct command {
 
 static const struct command commands[] = {
 	{ "channel", "add", channel_add,
-	  "NAME type topic [overflow block|drop-oldest] [depth N] [arena SIZE]\n"
+	  "NAME type topic|queue [overflow block|drop-oldest] [depth N] [arena SIZE]\n"
 	  "                [max-message SIZE] [senders N] [receivers N] [holds N]\n"
 	  "                [mode OCTAL] [owner UID] [group GID] [persistent]\n"
-	  "                [history N] [stall TIME] [label TEXT]",
+	  "                [history N] [stall TIME] [label TEXT]\n"
+	  "                [lease TIME] [max-deliveries N] [dead-letter NAME]",
 	  "create a channel" },
 	{ "channel", "show", channel_show, "[NAME | id N]",
 	  "list the channels, or tell all about one" },
@@ -37,6 +38,7 @@ static const char channel_help[] =
 	"kernel's default.\n"
 	"\n"
 	"  type topic        every receiver gets every message\n"
+	"  type queue        one receiver gets it, and says when it is done\n"
 	"  overflow block    a sender waits for slow receivers; nothing is lost (so it is)\n"
 	"  overflow drop-oldest  it never waits; slow receivers lose messages, and are told\n"
 	"  depth N           descriptors in a sender's ring, a power of two (256)\n"
@@ -55,6 +57,10 @@ static const char channel_help[] =
 	"                    for it; 1ms to 3600s; with overflow block (never)\n"
 	"  label TEXT        what is in the messages, up to 63 characters: who attaches may\n"
 	"                    insist on it (none)\n"
+	"  lease TIME        queue: what is claimed for longer is given to another; 1ms to\n"
+	"                    86400s (never)\n"
+	"  max-deliveries N  queue: what comes back so often is dead (never)\n"
+	"  dead-letter NAME  queue: the queue to which that goes (it is dropped)\n"
 	"\n"
 	"With overflow drop-oldest a sender needs an arena of (2H + 1) x max-message, H being\n"
 	"receivers x holds + history; with block and a history, H is the history.\n"

@@ -130,10 +130,10 @@ static json_t *json_nested(const struct field_table *table, struct nlattr *nest)
 
 static json_t *json_value(const struct field *field, struct nlattr *attr)
 {
-	if (field->kind == FIELD_NEST)
-		return json_nested(field->nested, attr);
 	if (!attr)
 		return json_null();
+	if (field->kind == FIELD_NEST)
+		return json_nested(field->nested, attr);
 	switch (field->kind) {
 	case FIELD_NAME:
 		return json_string(nla_get_string(attr));

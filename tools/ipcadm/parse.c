@@ -82,7 +82,7 @@ static const struct field *find(const struct field_table *table, const char *wor
 
 static int unknown(const struct field_table *table, const char *word)
 {
-	char known[256] = "";
+	char known[512] = "";
 	size_t used = 0;
 
 	for (size_t i = 0; i < table->count; i++) {

@@ -62,7 +62,7 @@
 
 enum ipcchan_type {
 	IPCCHAN_TYPE_TOPIC	= 1,
-	IPCCHAN_TYPE_QUEUE	= 2,	/* EOPNOTSUPP */
+	IPCCHAN_TYPE_QUEUE	= 2,
 	IPCCHAN_TYPE_SERVICE	= 3,
 	IPCCHAN_TYPE_CONNECTION	= 4,	/* made by connecting to a service */
 };
@@ -134,6 +134,12 @@ struct ipcchan_geometry {
  *		IPCCHAN_CREATE_UNNAMED
  * @label:	type of what is in the messages, for ATTACH to compare: up to 63
  *		printable ASCII characters and a NUL; empty: none
+ * @lease_ns:	queue: a message claimed for longer is given to another; 0 never,
+ *		else 1 ms to a day
+ * @max_deliveries: queue: a message that comes back so often is dead; 0: never
+ * @reserved2:	0
+ * @dead_letter: queue: name of a queue to which dead messages go; the caller
+ *		must have the right to send to it. Empty: they are dropped
  *
  * A receiver that attaches first gets the last @history messages of each
  * sender. On a persistent channel they outlive their sender, until its slot is
@@ -148,10 +154,14 @@ struct ipcchan_geometry {
  * u<uid>/ are for that user to create, names beginning with sys/ for
  * CAP_NET_ADMIN.
  *
+ * A queue has overflow block, no history and no stall; a topic no lease, no
+ * max_deliveries and no dead_letter.
+ *
  * EINVAL a field is wrong; EEXIST the name is taken; EPERM the name, the owner
  * or the group is not the caller's to give; EACCES the file was made by the
- * module; EDQUOT a limit on channels; EMFILE, ENFILE no file for the handle;
- * EOPNOTSUPP; ENOMEM.
+ * module; EDQUOT a limit on channels; EMFILE, ENFILE no file for the handle; of
+ * the dead_letter: ENOENT, EACCES, EPROTOTYPE it is no queue, EUSERS, EOVERFLOW
+ * as for attach; EOPNOTSUPP; ENOMEM.
  */
 struct ipcchan_create {
 	__u32	size;
@@ -169,6 +179,10 @@ struct ipcchan_create {
 	__s32	handle;
 	char	name[IPCCHAN_NAME_SIZE];
 	char	label[IPCCHAN_LABEL_SIZE];
+	__u64	lease_ns;
+	__u32	max_deliveries;
+	__u32	reserved2;
+	char	dead_letter[IPCCHAN_NAME_SIZE];
 };
 
 /**
@@ -191,6 +205,10 @@ struct ipcchan_create {
  * @history:	out
  * @stall_ns:	out
  * @label:	out
+ * @lease_ns:	out
+ * @max_deliveries: out
+ * @reserved:	out: 0
+ * @dead_letter: out: as it was named
  *
  * ENOENT no such channel; EACCES the caller has no right to it, or a file made
  * by the module is given a name; EKEYREVOKED, ESHUTDOWN as for ATTACH; EINVAL.
@@ -213,6 +231,10 @@ struct ipcchan_lookup {
 	__u32	history;
 	__u64	stall_ns;
 	char	label[IPCCHAN_LABEL_SIZE];
+	__u64	lease_ns;
+	__u32	max_deliveries;
+	__u32	reserved;
+	char	dead_letter[IPCCHAN_NAME_SIZE];
 };
 
 /**
@@ -295,7 +317,7 @@ struct ipcchan_delete {
  * up when the next one attaches, if others still hold the file. The layout of both mappings is in
  * <linux/ipcchan_ring.h>.
  *
- * Thresholds (@wake_count, @wake_delay_ns) say when WAIT and poll() find that
+ * Thresholds (@wake_count, @wake_delay_ns; not on a queue) say when WAIT and poll() find that
  * there is something to receive; messages may be taken before. A sender that
  * waits for room, or the last that leaves, ends the waiting too.
  *
@@ -494,8 +516,9 @@ struct ipcchan_kick {
  * @await:	WAIT_SEND: a sequence all receivers must have passed first, or 0
  * @progress:	WAIT_SEND: address of a __u64 for each receiver's slot: the sum
  *		ipcchan_progress() of its receipts for this sender, as read
- *		before the caller looked for room and found none
- * @nr_progress: WAIT_SEND: how many; the geometry's receivers
+ *		before the caller looked for room and found none. On a queue one: its
+ *		slot's @retired, likewise
+ * @nr_progress: WAIT_SEND: how many; the geometry's receivers, or 1 on a queue
  * @events:	out: IPCCHAN_WAIT_* that came
  *
  * IPCCHAN_WAIT_ARM, with @deadline_ns 0: if nothing has come it is no error,
@@ -506,6 +529,9 @@ struct ipcchan_kick {
  * and alone. O_ASYNC is refused as the other calls on a port are.
  *
  * For many ports at once there is poll().
+ *
+ * On a queue @await is the sequence of which the place lacks, or 0; and there
+ * is something to receive when there is something to claim.
  *
  * What a WAIT_SEND carried is kept: poll() reports EPOLLOUT when receipts or
  * receivers differ from it (and at once where there was none).
@@ -530,6 +556,91 @@ struct ipcchan_wait {
 	__u64	progress;
 	__u32	nr_progress;
 	__u32	events;
+};
+
+/* At most so many verdicts, and so many claims, in a call. */
+#define IPCCHAN_CLAIM_MOST	64u
+
+enum ipcchan_verdict_kind {
+	IPCCHAN_ACKNOWLEDGE	= 0,	/* it is done */
+	IPCCHAN_REFUSE		= 1,	/* to another, or to the same again */
+	IPCCHAN_DISCARD		= 2,	/* it makes no sense: dropped, and counted */
+};
+
+/**
+ * struct ipcchan_verdict - what has become of a message that was claimed
+ * @sequence:	of the message
+ * @delay_ns:	REFUSE: not to be claimed before so long, up to a day
+ * @kind:	enum ipcchan_verdict_kind
+ * @result:	0; out, if the message is not the caller's (any more): -ESTALE its
+ *		lease is over, or its sender was evicted; -ENOENT it never was, or has
+ *		been given back
+ * @deliveries:	as the claim said: with a lease a port may have the same message
+ *		twice, and only one of them is current. 0: whichever it has
+ * @reserved:	0
+ */
+struct ipcchan_verdict {
+	__u64	sequence;
+	__u64	delay_ns;
+	__u32	kind;
+	__s32	result;
+	__u32	deliveries;
+	__u32	reserved;
+};
+
+/* It was claimed before. */
+#define IPCCHAN_CLAIM_REDELIVERED	(1u << 0)
+
+/**
+ * struct ipcchan_claimed - a message that is the caller's until it says more of it
+ * @sequence:	which
+ * @slot:	of its sender
+ * @deliveries:	how often it has been claimed, with this time
+ * @flags:	IPCCHAN_CLAIM_REDELIVERED
+ * @reserved:	0
+ */
+struct ipcchan_claimed {
+	__u64	sequence;
+	__u32	slot;
+	__u32	deliveries;
+	__u32	flags;
+	__u32	reserved;
+};
+
+/**
+ * struct ipcchan_claim - IPCCHAN_IOC_CLAIM: take messages of a queue, and say what
+ * has become of others
+ * @size:	of this struct
+ * @flags:	0
+ * @deadline_ns: CLOCK_MONOTONIC: how long to wait for a first message; 0: not
+ * @verdicts:	address of @nr_verdicts struct ipcchan_verdict
+ * @claims:	address of room for @nr_claims struct ipcchan_claimed
+ * @nr_verdicts: at most IPCCHAN_CLAIM_MOST
+ * @nr_claims:	at most so many are claimed; likewise
+ * @nr_claimed:	out: how many were
+ * @nr_failed:	out: how many verdicts have a @result
+ *
+ * The verdicts come first. They count whatever becomes of the claims, but if
+ * none was looked at: EFAULT from reading them, EINVAL, EBUSY, ENOTCONN,
+ * ESHUTDOWN. With EFAULT from writing, what was claimed goes back as it was.
+ *
+ * One thread at a time (EBUSY). EINVAL a field is wrong, a kind, a delay, a
+ * @result that is not 0, the port does not receive, or the own region is not
+ * mapped yet; EOPNOTSUPP the channel is no queue; and if messages were asked
+ * for and none is there: ENOBUFS the port has as many claims as the geometry
+ * has holds; ETIMEDOUT; EPIPE the last sender has left and nothing is left to
+ * claim, now or later; EINTR (without verdicts it is restarted, as read() is).
+ */
+struct ipcchan_claim {
+	__u32	size;
+	__u32	flags;
+	__u64	deadline_ns;
+	__u64	verdicts;
+	__u64	claims;
+	__u32	nr_verdicts;
+	__u32	nr_claims;
+	__u32	nr_claimed;
+	__u32	nr_failed;
 };
 
 /* Why a port is gone. */
@@ -672,6 +783,7 @@ struct ipcchan_files_done {
 #define IPCCHAN_FEATURE_LABEL		(1ull << 4)
 #define IPCCHAN_FEATURE_THRESHOLD	(1ull << 5)
 #define IPCCHAN_FEATURE_HANDLE		(1ull << 6)	/* and unnamed channels */
+#define IPCCHAN_FEATURE_QUEUE		(1ull << 7)
 #define IPCCHAN_FEATURE_SERVICE		(1ull << 8)
 #define IPCCHAN_FEATURE_FILES		(1ull << 9)
 #define IPCCHAN_FEATURE_SIGNAL		(1ull << 10)
@@ -708,6 +820,7 @@ struct ipcchan_query {
 #define IPCCHAN_IOC_PEER	_IO(IPCCHAN_IOC_MAGIC, 0x87)
 #define IPCCHAN_IOC_HANDLE	_IO(IPCCHAN_IOC_MAGIC, 0x88)
 #define IPCCHAN_IOC_REVOKE	_IO(IPCCHAN_IOC_MAGIC, 0x89)
+#define IPCCHAN_IOC_CLAIM	_IO(IPCCHAN_IOC_MAGIC, 0x8a)
 #define IPCCHAN_IOC_ACCEPT	_IO(IPCCHAN_IOC_MAGIC, 0x8b)
 #define IPCCHAN_IOC_FILES_PUT	_IO(IPCCHAN_IOC_MAGIC, 0x8c)
 #define IPCCHAN_IOC_FILES_TAKE	_IO(IPCCHAN_IOC_MAGIC, 0x8d)

@@ -48,7 +48,8 @@
  * @tag:	the application's
  * @time_ns:	CLOCK_MONOTONIC when it was published, 0 if not asked for
  * @flags:	0
- * @priority:	the application's; topics do not sort by it
+ * @priority:	the application's; a queue gives out higher ones first, and takes
+ *		more than IPCCHAN_PRIORITIES - 1 for that
  * @files:	how many files the kernel has for this message, the sender's own claim
  * @reserved:	0
  *
@@ -67,6 +68,8 @@ struct ipcchan_desc {
 	__u32	files;
 	__u64	reserved;
 };
+
+#define IPCCHAN_PRIORITIES	32u
 
 /* Where in @inside the payload of a short message begins, in words. */
 static inline __u32 ipcchan_inside(__u32 length)
@@ -133,6 +136,7 @@ struct ipcchan_receipts {
  * @since_ns:	sender: CLOCK_MONOTONIC when it took the slot
  * @past:	sender: how many messages those published, all together, who had the
  *		slot before and have given it up
+ * @retired:	sender on a queue: changes with every message of it that is retired
  */
 struct ipcchan_slot {
 	__u32	state;
@@ -141,7 +145,8 @@ struct ipcchan_slot {
 	__u64	await;
 	__u64	since_ns;
 	__u64	past;
-	__u64	reserved[3];
+	__u64	retired;
+	__u64	reserved[2];
 };
 
 /*
@@ -154,7 +159,8 @@ struct ipcchan_slot {
 
 /**
  * struct ipcchan_roster - who is there and who sleeps; slots follow, the
- * senders', then the receivers'
+ * senders', then the receivers'; on a queue then the retired words, depth for
+ * each sender slot: at the index of a message its sequence, once it is retired
  * @receiver_generation: changes with every receiver that comes or goes; 0: this
  *			port was evicted, or the channel deleted
  * @sleeping_receivers:	a bit a slot
@@ -193,6 +199,7 @@ struct ipcchan_roster {
  * @outbox_size: of one sender's outbox
  * @receivers:	in the roster: the receivers' slots (the senders' are after the
  *		struct)
+ * @retired:	in the roster of a queue: the retired words
  * @roster_size: of the roster
  * @window_receipts: in the window: receipts of receiver slot 0
  * @window_outboxes: in the window: outbox of sender slot 0
@@ -205,6 +212,7 @@ struct ipcchan_layout {
 	__u64	arena;
 	__u64	outbox_size;
 	__u64	receivers;
+	__u64	retired;
 	__u64	roster_size;
 	__u64	window_receipts;
 	__u64	window_outboxes;
@@ -220,10 +228,12 @@ static inline __u64 ipcchan_round_up(__u64 n, __u64 page)
  * ipcchan_layout() - compute where things lie
  * @l:		out
  * @g:		geometry in force, as the kernel gave it
+ * @type:	of the channel
  * @page:	page size
  */
 static inline void ipcchan_layout(struct ipcchan_layout *l,
-				  const struct ipcchan_geometry *g, __u64 page)
+				  const struct ipcchan_geometry *g, __u32 type,
+				  __u64 page)
 {
 	l->holds = sizeof(struct ipcchan_receipts) +
 		   g->senders * sizeof(struct ipcchan_cursor);
@@ -238,8 +248,11 @@ static inline void ipcchan_layout(struct ipcchan_layout *l,
 
 	l->receivers = sizeof(struct ipcchan_roster) +
 		       g->senders * sizeof(struct ipcchan_slot);
-	l->roster_size = ipcchan_round_up(l->receivers + g->receivers *
-					  sizeof(struct ipcchan_slot), page);
+	l->retired = l->receivers + g->receivers * sizeof(struct ipcchan_slot);
+	l->roster_size = l->retired;
+	if (type == IPCCHAN_TYPE_QUEUE)
+		l->roster_size += 8ull * g->senders * g->depth;
+	l->roster_size = ipcchan_round_up(l->roster_size, page);
 
 	l->window_receipts = l->roster_size;
 	l->window_outboxes = l->window_receipts +

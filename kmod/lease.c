@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What happens to a queue's messages by time alone. */
+#include <linux/bitops.h>
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/sched.h>
+
+#include "claim.h"
+#include "dead.h"
+#include "lease.h"
+#include "queue.h"
+#include "stall.h"
+
+/* Looked at with the lock held. */
+#define RUN_MOST	64
+
+static struct ipcchan_item *first_delayed(struct ipcchan_channel *chan, u32 slot)
+{
+	struct rb_node *node = rb_first_cached(&chan->senders[slot].items->delayed);
+
+	return rb_entry(node, struct ipcchan_item, node);
+}
+
+static struct ipcchan_holding *first_leased(struct ipcchan_queue *q)
+{
+	return list_first_entry(&q->leased, struct ipcchan_holding, lease);
+}
+
+/* All leases are of one length, so the first to begin is the first that is over. */
+void ipcchan_lease_begin(struct ipcchan_channel *chan,
+			 struct ipcchan_holding *holding)
+{
+	struct ipcchan_queue *q = chan->queue;
+
+	lockdep_assert_held(&chan->lock);
+	holding->expires_ns = ktime_get_ns() + q->lease_ns;
+	list_add_tail(&holding->lease, &q->leased);
+	ipcchan_lease_alarm(chan, holding->expires_ns);
+}
+
+/*
+ * ipcchan_lease_alarm() - look at that time, at the latest
+ */
+void ipcchan_lease_alarm(struct ipcchan_channel *chan, u64 when_ns)
+{
+	struct ipcchan_queue *q = chan->queue;
+	u64 now;
+
+	lockdep_assert_held(&chan->lock);
+	if (q->ended || (q->alarm_ns && q->alarm_ns <= when_ns))
+		return;
+	q->alarm_ns = when_ns;
+	now = ktime_get_ns();
+	/* what is queued, once, has a reference; what runs, another */
+	if (!ipcchan_stall_queue(&q->work, when_ns > now ?
+				 nsecs_to_jiffies(when_ns - now) + 1 : 0))
+		ipcchan_channel_ref(chan);
+}
+
+static u32 run_leases(struct ipcchan_channel *chan, u64 now)
+{
+	struct ipcchan_queue *q = chan->queue;
+	u32 n;
+
+	for (n = 0; n < RUN_MOST && !list_empty(&q->leased); n++) {
+		struct ipcchan_holding *holding = first_leased(q);
+
+		if (holding->expires_ns > now)
+			break;
+		ipcchan_claim_expire(chan, holding);
+	}
+	return n;
+}
+
+static u32 run_delays(struct ipcchan_channel *chan, u32 slot, u64 now)
+{
+	u64 bit = BIT_ULL(slot);
+	u32 n;
+
+	for (n = 0; n < RUN_MOST && chan->queue->delayed & bit; n++) {
+		struct ipcchan_item *item = first_delayed(chan, slot);
+
+		if (item->due_ns > now)
+			break;
+		ipcchan_queue_undelay(chan, item);
+	}
+	return n;
+}
+
+/*
+ * ipcchan_lease_run() - what is due becomes READY
+ *
+ * True: there may be more; but the lock was held long enough.
+ */
+bool ipcchan_lease_run(struct ipcchan_channel *chan)
+{
+	struct ipcchan_queue *q = chan->queue;
+	u64 left = q->delayed, now;
+	bool more;
+
+	lockdep_assert_held(&chan->lock);
+	if (likely(!left && list_empty(&q->leased)))
+		return false;
+	now = ktime_get_ns();
+	more = run_leases(chan, now) == RUN_MOST;
+	for (left = q->delayed; left; left &= left - 1)
+		more |= run_delays(chan, __ffs64(left), now) == RUN_MOST;
+	return more;
+}
+
+/* When there is something to look at next. */
+static void look_later(struct ipcchan_channel *chan)
+{
+	struct ipcchan_queue *q = chan->queue;
+	u64 left = q->delayed;
+
+	if (!list_empty(&q->leased))
+		ipcchan_lease_alarm(chan, first_leased(q)->expires_ns);
+	for (; left; left &= left - 1)
+		ipcchan_lease_alarm(chan, first_delayed(chan, __ffs64(left))->due_ns);
+}
+
+static void look(struct work_struct *work)
+{
+	struct ipcchan_queue *q = container_of(to_delayed_work(work),
+					       struct ipcchan_queue, work);
+	struct ipcchan_channel *chan = q->chan;
+	bool more, reap = false;
+
+	spin_lock(&chan->lock);
+	q->alarm_ns = 0;
+	spin_unlock(&chan->lock);
+	ipcchan_dead_bury(chan);
+	do {
+		spin_lock(&chan->lock);
+		more = ipcchan_lease_run(chan);
+		if (!more)
+			look_later(chan);
+		ipcchan_queue_settle(chan);
+		reap |= q->reap;
+		q->reap = false;
+		spin_unlock(&chan->lock);
+		cond_resched();
+	} while (more);
+	if (reap)
+		ipcchan_port_reap(chan);
+	ipcchan_channel_put(chan);
+}
+
+void ipcchan_lease_init(struct ipcchan_queue *q)
+{
+	INIT_DELAYED_WORK(&q->work, look);
+}
+
+/* The channel ends: call off the work there may be. With a reference of the caller's. */
+void ipcchan_lease_end(struct ipcchan_channel *chan)
+{
+	struct ipcchan_queue *q = chan->queue;
+
+	lockdep_assert_held(&chan->mutex);
+	spin_lock(&chan->lock);
+	q->ended = true;
+	spin_unlock(&chan->lock);
+	if (cancel_delayed_work(&q->work))
+		ipcchan_channel_put(chan);
+}

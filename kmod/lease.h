@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DOC: leases that are over, and delays
+ *
+ * Who comes to CLAIM looks at them first; in case nobody comes, work of the
+ * module's own looks too, when the first of them is due. Pending work has a
+ * reference on its channel; when that ends it is called off, and none is started
+ * any more. The dead are buried by the same work: dead.c.
+ */
+#ifndef IPCCHAN_LEASE_H
+#define IPCCHAN_LEASE_H
+
+#include "port.h"
+
+struct ipcchan_holding;
+struct ipcchan_queue;
+
+void ipcchan_lease_init(struct ipcchan_queue *q);
+void ipcchan_lease_end(struct ipcchan_channel *chan);
+
+void ipcchan_lease_begin(struct ipcchan_channel *chan,
+			 struct ipcchan_holding *holding);
+void ipcchan_lease_alarm(struct ipcchan_channel *chan, u64 when_ns);
+bool ipcchan_lease_run(struct ipcchan_channel *chan);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR MIT */
+/*
+ * Claiming from a queue: verdicts on what was claimed, and more, in one call to the
+ * module. What a sender shows is read once and checked, as for topics; but which
+ * message it is the module has said.
+ */
+#include <string.h>
+
+#include "work.h"
+
+#define MOST	IPCCHAN_CLAIM_MOST
+
+/** ipcchan_check_queue() - may this port claim? */
+int ipcchan_check_queue(const struct ipcchan_port *port)
+{
+	if (ipcchan_is_forked(port))
+		return -EBUSY;
+	if (!(port->roles & IPCCHAN_RECEIVE))
+		return -EPERM;
+	return port->queue ? 0 : -EOPNOTSUPP;
+}
+
+static bool is_held(const struct ipcchan_port *port, const struct ipcchan_message *message)
+{
+	return message->id < port->geometry.holds && message->sequence &&
+	       port->rx->held[message->id].seq == message->sequence;
+}
+
+static bool is_verdict(const struct ipcchan_done *done)
+{
+	return done->verdict <= IPCCHAN_DISCARD &&
+	       (!done->delay_ns || done->verdict == IPCCHAN_REFUSE);
+}
+
+/* All are held, and none is there twice. */
+static bool are_held(struct ipcchan_port *port, const struct ipcchan_done *done, size_t n)
+{
+	struct ipcchan_held *held = port->rx->held;
+	size_t i;
+
+	for (i = 0; i < n && is_verdict(&done[i]) && is_held(port, done[i].message); i++)
+		held[done[i].message->id].seq = 0;
+	for (size_t j = 0; j < i; j++)
+		held[done[j].message->id].seq = done[j].message->sequence;
+	return i == n;
+}
+
+static void let_go(struct ipcchan_port *port, struct ipcchan_message *message)
+{
+	struct ipcchan_rx *rx = port->rx;
+
+	rx->held[message->id].seq = 0;
+	rx->free_holds[rx->nr_free_holds++] = (uint16_t)message->id;
+	ipcchan_count(&rx->holds, -1);
+	message->data = NULL;
+	message->id = IPCCHAN_NOT_HELD;
+}
+
+/* One call: up to MOST of each. */
+struct request {
+	struct ipcchan_claim claim;
+	struct ipcchan_verdict verdicts[MOST];
+	struct ipcchan_claimed claimed[MOST];
+};
+
+static int call(struct ipcchan_port *port, struct request *r, uint32_t verdicts, size_t claims,
+		uint64_t deadline_ns)
+{
+	r->claim = (struct ipcchan_claim){
+		.size = sizeof(r->claim),
+		.deadline_ns = deadline_ns,
+		.verdicts = (uintptr_t)r->verdicts,
+		.claims = (uintptr_t)r->claimed,
+		.nr_verdicts = verdicts,
+		.nr_claims = claims < MOST ? (uint32_t)claims : MOST,
+	};
+	if (claims)
+		__atomic_fetch_add(&port->waits, 1, __ATOMIC_RELAXED);
+	return ipcchan_device_call(port->fd, IPCCHAN_IOC_CLAIM, &r->claim);
+}
+
+/* Were the verdicts looked at, if this came of the call? */
+static bool has_judged(int rc)
+{
+	return rc != -EBUSY && rc != -EINVAL && rc != -EFAULT;
+}
+
+static void put_verdicts(struct request *r, const struct ipcchan_done *done, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		r->verdicts[i] = (struct ipcchan_verdict){
+			.sequence = done[i].message->sequence,
+			.delay_ns = done[i].delay_ns,
+			.kind = done[i].verdict,
+			.deliveries = done[i].message->deliveries,
+		};
+	}
+}
+
+static void take_results(struct ipcchan_port *port, const struct request *r,
+			 struct ipcchan_done *done, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		done[i].result = r->verdicts[i].result;
+		let_go(port, done[i].message);
+	}
+}
+
+static bool makes_sense(const struct ipcchan_geometry *g, const struct ipcchan_found *f,
+			uint64_t zero)
+{
+	uint64_t room = f->length <= IPCCHAN_INSIDE ? f->length : g->arena;
+
+	return !zero && f->length <= g->max_message && (uint64_t)f->offset + f->length <= room;
+}
+
+/* Its description, once: 0; -EPROTO; IPCCHAN_AGAIN it is not there any more. */
+static int read_desc(struct ipcchan_port *port, uint64_t seq, struct ipcchan_found *f)
+{
+	const struct ipcchan_desc *desc = &f->source->ring[seq & port->rx->mask];
+	uint64_t zero;
+
+	if (ipcchan_load_acquire(&desc->seq) != seq)		/* B, pairs with A */
+		return IPCCHAN_AGAIN;
+	zero = ipcchan_load(&desc->flags) | ipcchan_load(&desc->files) |
+	       ipcchan_load(&desc->reserved);
+	f->offset = ipcchan_load(&desc->offset);
+	f->length = ipcchan_load(&desc->length);
+	f->tag = ipcchan_load(&desc->tag);
+	f->time_ns = ipcchan_load(&desc->time_ns);
+	f->priority = ipcchan_load(&desc->priority);
+	return makes_sense(&port->geometry, f, zero) ? 0 : -EPROTO;
+}
+
+/* Holds what was claimed: 0, or as above. */
+static int hold(struct ipcchan_port *port, const struct ipcchan_claimed *c,
+		struct ipcchan_message *message)
+{
+	struct ipcchan_rx *rx = port->rx;
+	struct ipcchan_found f = { .source = &rx->sources[c->slot] };
+	uint32_t id = rx->free_holds[rx->nr_free_holds - 1];
+	struct ipcchan_held *held = &rx->held[id];
+	int rc = read_desc(port, c->sequence, &f);
+
+	if (rc != IPCCHAN_AGAIN && f.length <= IPCCHAN_INSIDE)
+		ipcchan_source_copy(rx, f.source, c->sequence, held->inside, f.length);
+	if (rc == IPCCHAN_AGAIN || !ipcchan_source_shows(rx, f.source, c->sequence))
+		return IPCCHAN_AGAIN;
+	if (rc) {
+		rx->culprit = c->slot;
+		return rc;
+	}
+	ipcchan_describe(message, &f, c->sequence);
+	message->data = f.length <= IPCCHAN_INSIDE ? (const void *)held->inside :
+						     f.source->payload + f.offset;
+	message->id = id;
+	message->deliveries = c->deliveries;
+	message->flags = c->flags & IPCCHAN_CLAIM_REDELIVERED ? IPCCHAN_MESSAGE_REDELIVERED : 0;
+	held->seq = c->sequence;
+	held->slot = c->slot;
+	rx->nr_free_holds--;
+	ipcchan_count(&rx->holds, 1);
+	ipcchan_count(&rx->receipts->received, 1);
+	ipcchan_count(&rx->bytes, f.length);
+	return 0;
+}
+
+/*
+ * What was claimed becomes messages: how many. What cannot be read is nobody's to
+ * do: it is discarded, if its sender has not taken it away. @why: of the last of these.
+ */
+static uint32_t open_claims(struct ipcchan_port *port, struct request *r,
+			    struct ipcchan_message *messages, int *why)
+{
+	uint32_t n = r->claim.nr_claimed, good = 0, bad = 0;
+
+	*why = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		int rc = hold(port, &r->claimed[i], &messages[good]);
+
+		if (!rc) {
+			good++;
+			continue;
+		}
+		*why = rc;
+		r->verdicts[bad++] = (struct ipcchan_verdict){
+			.sequence = r->claimed[i].sequence,
+			.kind = IPCCHAN_DISCARD,
+			.deliveries = r->claimed[i].deliveries,
+		};
+	}
+	if (bad)
+		call(port, r, bad, 0, 0);
+	return good;
+}
+
+static uint64_t deadline_of(int64_t timeout_ns)
+{
+	if (timeout_ns <= 0)
+		return timeout_ns ? IPCCHAN_WAIT_FOREVER : 0;
+	return ipcchan_device_now() + (uint64_t)timeout_ns;
+}
+
+/* Verdicts that one call has no room for. */
+static int judge_rest(struct ipcchan_port *port, struct request *r, struct ipcchan_done *done,
+		      size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && !rc; i += MOST) {
+		uint32_t part = n - i < MOST ? (uint32_t)(n - i) : MOST;
+
+		put_verdicts(r, &done[i], part);
+		rc = call(port, r, part, 0, 0);
+		if (!rc)
+			take_results(port, r, &done[i], part);
+	}
+	return rc;
+}
+
+static ssize_t claim(struct ipcchan_port *port, struct request *r, struct ipcchan_done *done,
+		     uint32_t nr_done, struct ipcchan_message *messages, size_t n,
+		     uint64_t deadline_ns)
+{
+	uint32_t good;
+	int rc, why;
+
+	put_verdicts(r, done, nr_done);
+	for (;;) {
+		rc = call(port, r, nr_done, n, deadline_ns);
+		if (has_judged(rc))
+			take_results(port, r, done, nr_done);
+		if (rc)
+			return rc == -ETIMEDOUT && !deadline_ns ? -EAGAIN : rc;
+		good = open_claims(port, r, messages, &why);
+		if (good || !n || why == -EPROTO)
+			return good || !n ? (ssize_t)good : why;
+		nr_done = 0;	/* what vanished is gone: look for others */
+	}
+}
+
+ssize_t ipcchan_claim(struct ipcchan_port *port, struct ipcchan_done *done, size_t nr_done,
+		      struct ipcchan_message *messages, size_t n, int64_t timeout_ns)
+{
+	int rc = ipcchan_check_queue(port);
+	size_t rest = nr_done > MOST ? nr_done - MOST : 0;
+	struct request r;
+
+	if (rc)
+		return rc;
+	if (timeout_ns < IPCCHAN_WAIT_FOREVER_NS || !are_held(port, done, nr_done))
+		return -EINVAL;
+	rc = judge_rest(port, &r, done, rest);
+	if (rc)
+		return rc;
+	return claim(port, &r, done ? done + rest : NULL, (uint32_t)(nr_done - rest), messages, n,
+		     n ? deadline_of(timeout_ns) : 0);
+}
+
+int ipcchan_refuse(struct ipcchan_port *port, struct ipcchan_message *message, uint64_t delay_ns)
+{
+	struct ipcchan_done done = {
+		.message = message, .verdict = IPCCHAN_REFUSE, .delay_ns = delay_ns,
+	};
+	ssize_t rc = ipcchan_claim(port, &done, 1, NULL, 0, IPCCHAN_NO_WAIT);
+
+	return rc ? (int)rc : done.result;
+}
+
+/**
+ * ipcchan_acknowledge() - all of @n, or (of the first MOST) -EINVAL and none
+ *
+ * Else the error of the first that was not ours any more, or 0.
+ */
+int ipcchan_acknowledge(struct ipcchan_port *port, struct ipcchan_message *messages, size_t n)
+{
+	struct ipcchan_done done[MOST];
+	int result = 0;
+
+	for (size_t i = 0; i < n; i += MOST) {
+		size_t part = n - i < MOST ? n - i : MOST;
+		ssize_t rc;
+
+		for (size_t j = 0; j < part; j++)
+			done[j] = (struct ipcchan_done){ .message = &messages[i + j] };
+		rc = ipcchan_claim(port, done, part, NULL, 0, IPCCHAN_NO_WAIT);
+		if (rc)
+			return (int)rc;
+		for (size_t j = 0; j < part && !result; j++)
+			result = done[j].result;
+	}
+	return result;
+}
