@@ -30,6 +30,9 @@ static int check_put(const struct ipcchan_port *port,
 		return ipcchan_refuse(why, -EINVAL, "unknown flags");
 	if (!(port->roles & IPCCHAN_SEND))
 		return ipcchan_refuse(why, -EINVAL, "the port does not send");
+	if (port->chan->queue)
+		return ipcchan_refuse(why, -EOPNOTSUPP,
+				      "a queue's messages carry no files");
 	if (drop && (args->nr || args->fds))
 		return ipcchan_refuse(why, -EINVAL,
 				      "what is given up names no files");
