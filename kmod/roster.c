@@ -112,7 +112,7 @@ static u64 *retired_word(struct ipcchan_channel *chan, u32 slot, u32 index)
 void ipcchan_roster_retired(struct ipcchan_channel *chan, u32 slot, u64 seq)
 {
 	lockdep_assert_held(&chan->lock);
-	/* S: pairs with T; after all that its holders have read */
+	/* S, pairs with T; after all that its holders have read */
 	smp_store_release(retired_word(chan, slot,
 				       seq & (chan->geometry.depth - 1)), seq);
 }
@@ -121,7 +121,7 @@ void ipcchan_roster_retired(struct ipcchan_channel *chan, u32 slot, u64 seq)
 void ipcchan_roster_retired_count(struct ipcchan_channel *chan, u32 slot, u64 n)
 {
 	lockdep_assert_held(&chan->lock);
-	/* U: pairs with V; after the words */
+	/* U, pairs with V; after the words */
 	smp_store_release(&sender(chan, slot)->retired, n);
 }
 

@@ -9,7 +9,7 @@
 
 static bool is_retired(const struct ipcchan_tx *tx, uint64_t seq)
 {
-	/* T: pairs with S in the kernel */
+	/* T, pairs with S in the kernel */
 	return ipcchan_load_acquire(&tx->words[seq & tx->mask]) == seq;
 }
 
@@ -61,7 +61,7 @@ bool ipcchan_retire(struct ipcchan_port *port, bool place)
 	struct ipcchan_tx *tx = port->tx;
 	bool freed;
 
-	/* V: pairs with U in the kernel; before all T */
+	/* V, pairs with U in the kernel; before all T */
 	tx->progress[0] = ipcchan_load_acquire(&port->senders[tx->slot].retired);
 	if (tx->looked && tx->progress[0] == tx->retired)
 		return false;

@@ -6,8 +6,8 @@
  * nothing. A release or an acquire costs nothing on x86: the machine keeps that
  * order by itself. There, the switch gives the order which another machine or
  * the compiler may make of it once nobody forbids it: the two things that the
- * letter keeps apart change places. J, and O where it stands for the order of
- * two stores, have their switches where they are used.
+ * letter keeps apart change places. J, T, and O where it stands for the order
+ * of two stores, have their switches where they are used.
  */
 
 /* C, pairs with D and K; the descriptors, then who sleeps and who is there */
@@ -120,4 +120,25 @@
 #define ORDER_R(copying, checking) checking; copying
 #else
 #define ORDER_R(copying, checking) copying; checking
+#endif
+
+/* S, pairs with T; the last reading in place, then the message is retired */
+#ifdef NO_S
+#define ORDER_S(reading, retired) retired; reading
+#else
+#define ORDER_S(reading, retired) reading; retired
+#endif
+
+/* U, pairs with V; what is retired, then the counter that tells of it */
+#ifdef NO_U
+#define ORDER_U(retired, counter) counter; retired
+#else
+#define ORDER_U(retired, counter) retired; counter
+#endif
+
+/* V, pairs with U; the counter is read, then what is retired */
+#ifdef NO_V
+#define ORDER_V(counter, retired) retired; counter
+#else
+#define ORDER_V(counter, retired) counter; retired
 #endif
