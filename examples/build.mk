@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Examples: a file each, to be copied. They use the library as anybody's program
 # would: by its header, and linked to the shared object.
-EXAMPLE_NAMES := camera privsep table workers
+EXAMPLE_NAMES := camera jobs privsep table workers
 EXAMPLE_PROGRAMS := $(EXAMPLE_NAMES:%=$(O)/examples/%)
 
 # Beyond our library.

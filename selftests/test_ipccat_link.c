@@ -177,6 +177,8 @@ TEST_F(link, between_users)
 
 TEST_F(link, refused)
 {
+	EXPECT_EQ(1, tool_run(&self->client, "ipccat listen -t queue a"));
+	EXPECT_NE(NULL, strstr(self->client.words, "listen: --type is for send and recv"));
 	ASSERT_EQ(0, make_channel(self->name, IPCCHAN_CREATE_PERSISTENT, 0600));
 	ASSERT_EQ(0, cat(&self->client, "connect", self->name));
 	EXPECT_ENDS(client, 2);

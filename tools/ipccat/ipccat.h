@@ -19,6 +19,7 @@ struct options {
 	bool both;		/* ways: a connection */
 	bool persistent;
 	uint32_t depth;		/* 0: the default */
+	uint32_t type;		/* 0: a topic, if it is made */
 	uint32_t mode;
 	uint32_t receivers;	/* send: wait for so many */
 	uint64_t arena;		/* 0: the default */
@@ -34,6 +35,7 @@ struct options {
 /* All return an exit code and have printed what was wrong. */
 int cat_send(struct ipcchan_port *port, const struct options *options);
 int cat_receive(struct ipcchan_port *port, const struct options *options);
+int cat_receive_queue(struct ipcchan_port *port, const struct options *options);
 int cat_link(struct ipcchan_port *port, const struct options *options);
 
 int link_listen(const struct options *options, struct ipcchan_options *how,

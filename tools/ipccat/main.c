@@ -48,6 +48,11 @@ static const char help[] =
 	"ends when the last sender has left and all it sent is written. Nothing is lost:\n"
 	"who is slow holds up the others. A channel that is missing is created.\n"
 	"\n"
+	"A queue (--type queue, or what is there) gives each message to one recv, which\n"
+	"acknowledges what it has written. If it ends in between, another writes the same\n"
+	"once more: every message is written at least once. send waits for nobody if the\n"
+	"queue is persistent.\n"
+	"\n"
 	"listen and connect end when both inputs have ended and all is written, or when\n"
 	"the other end leaves. The end of one input ends that direction alone.\n"
 	"\n"
@@ -65,6 +70,7 @@ static const char help[] =
 	"  -m, --mode OCTAL   rights as of a file, r receives (or listens), w sends (or\n"
 	"                     connects) (0600)\n"
 	"  -p, --persistent   it stays when the last of us has left\n"
+	"  -t, --type TYPE    topic or queue; one that is there must be that (topic)\n"
 	"\n"
 	"SIZE is a number of bytes, or one of K, M, G (powers of 1024) after it.\n"
 	"\n"
@@ -84,6 +90,7 @@ static const struct option long_options[] = {
 	{ "depth", required_argument, NULL, 'd' },
 	{ "mode", required_argument, NULL, 'm' },
 	{ "persistent", no_argument, NULL, 'p' },
+	{ "type", required_argument, NULL, 't' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ 0 },
@@ -110,6 +117,17 @@ static int take_size(const char *option, uint64_t *value)
 	return EXIT_OK;
 }
 
+static int take_type(uint32_t *type)
+{
+	if (!strcmp(optarg, "topic"))
+		*type = IPCCHAN_TOPIC;
+	else if (!strcmp(optarg, "queue"))
+		*type = IPCCHAN_QUEUE;
+	else
+		return usage_error("--type: '%s' is not accepted; accepted: topic, queue", optarg);
+	return EXIT_OK;
+}
+
 static int take_option(int option, struct options *options)
 {
 	uint64_t number;
@@ -120,6 +138,8 @@ static int take_option(int option, struct options *options)
 		return EXIT_OK;
 	case 'b':
 		return take_size("--block", &options->block);
+	case 't':
+		return take_type(&options->type);
 	case 'p':
 		options->persistent = true;
 		return EXIT_OK;
@@ -150,7 +170,7 @@ static int take_options(int argc, char **argv, struct options *options)
 {
 	int option, code;
 
-	while ((option = getopt_long(argc, argv, "lb:n:a:d:m:ph", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "lb:n:a:d:m:pt:h", long_options, NULL)) != -1) {
 		code = take_option(option, options);
 		if (code)
 			return code;
@@ -190,7 +210,8 @@ static int open_by_name(const struct options *options, uint32_t role,
 static int open_send(const struct options *options, struct ipcchan_options *how,
 		     struct ipcchan_port **port)
 {
-	how->flags |= IPCCHAN_OPEN_NEED_PEER;
+	if (options->type != IPCCHAN_QUEUE)
+		how->flags |= IPCCHAN_OPEN_NEED_PEER;
 	return open_by_name(options, IPCCHAN_ROLE_SEND, how, port);
 }
 
@@ -208,6 +229,7 @@ static int open_port(const struct command *command, const struct options *option
 	ipcchan_options_init(&how);
 	if (options->persistent)
 		how.flags |= IPCCHAN_OPEN_PERSISTENT;
+	how.type = options->type;
 	how.depth = options->depth;
 	how.arena = options->arena;
 	/* some blocks under way while the next is read */
@@ -218,12 +240,26 @@ static int open_port(const struct command *command, const struct options *option
 	return command->open(options, &how, port);
 }
 
+/* Who is not told goes by what is there. */
+static void learn_type(struct options *options)
+{
+	struct ipcchan_info info = { .size = sizeof(info) };
+
+	if (!options->type && !ipcchan_lookup(options->name, &info, NULL) &&
+	    info.type == IPCCHAN_QUEUE)
+		options->type = info.type;
+}
+
 static int run(const struct command *command, struct options *options)
 {
 	struct ipcchan_port *port;
 	int code;
 
 	options->both = command->both;
+	if (options->both && options->type)
+		return usage_error("%s: --type is for send and recv", command->verb);
+	if (!options->both)
+		learn_type(options);
 	code = open_port(command, options, &port);
 	if (code)
 		return code;

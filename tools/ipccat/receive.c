@@ -60,5 +60,7 @@ int cat_receive(struct ipcchan_port *port, const struct options *options)
 {
 	static struct output output;
 
+	if (options->type == IPCCHAN_QUEUE)
+		return cat_receive_queue(port, options);
 	return receive_all(port, &output, options);
 }

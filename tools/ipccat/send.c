@@ -18,6 +18,7 @@ struct sending {
 	size_t chunk;
 	bool whole;		/* it is to be filled */
 	bool both;		/* the other end's leaving ends the input */
+	bool queue;		/* receivers come and go */
 	uint64_t messages;	/* sent */
 };
 
@@ -75,7 +76,7 @@ static int wait_input(const struct sending *sending)
 {
 	struct pollfd fds[] = {
 		{ .fd = STDIN_FILENO, .events = POLLIN },
-		{ .fd = ipcchan_port_fd(sending->port) },
+		{ .fd = sending->queue ? -1 : ipcchan_port_fd(sending->port) },
 	};
 
 	if (poll(fds, 1, 0) != 0)
@@ -289,6 +290,15 @@ static int send_end(struct sending *sending)
 	return error && error != -EPIPE ? fail(sending, error) : EXIT_OK;
 }
 
+/* Does it keep what is sent when there is nobody? */
+static bool keeps(const struct options *options)
+{
+	struct ipcchan_info info = { .size = sizeof(info) };
+
+	return options->type == IPCCHAN_QUEUE && !ipcchan_lookup(options->name, &info, NULL) &&
+	       info.flags & IPCCHAN_OPEN_PERSISTENT;
+}
+
 static int await_receivers(const struct sending *sending, const struct options *options)
 {
 	int error;
@@ -306,8 +316,9 @@ int cat_send(struct ipcchan_port *port, const struct options *options)
 		.port = port,
 		.name = options->name,
 		.both = options->both,
+		.queue = options->type == IPCCHAN_QUEUE,
 	};
-	bool alone = options->both;
+	bool alone = options->both || keeps(options);
 	int code, error = prepare(&sending, options->block);
 
 	if (!error && !alone)
