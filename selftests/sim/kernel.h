@@ -190,14 +190,6 @@ static inline void list_splice_init(struct list_head *from, struct list_head *li
 	     n = list_entry(p->m.next, typeof(*p), m); &p->m != (list); \
 	     p = n, n = list_entry(n->m.next, typeof(*n), m))
 
-struct rb_node {
-	struct rb_node *left, *right;
-};
-
-struct rb_root {
-	struct rb_node *rb_node;
-};
-
 struct hlist_head {
 	struct hlist_node *first;
 };
@@ -233,6 +225,10 @@ static inline void hlist_del(struct hlist_node *node)
 /* A tree that is a list: the same order, and few are in it */
 struct rb_node {
 	struct list_head list;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
 };
 
 struct rb_root_cached {
