@@ -218,9 +218,7 @@ static const char *const channel_keys[] = {
 	"name", "id", "type", "overflow", "depth", "arena", "max-message", "senders", "receivers",
 	"holds", "mode", "owner", "group", "persistent", "history", "stall", "label",
 	"senders-attached", "receivers-attached", "bytes", "rights", "backlog", "max-per-user",
-	"waiting", "service",
-	"senders-attached", "receivers-attached", "bytes", "rights", "lease", "max-deliveries",
-	"dead-letter", "queue",
+	"waiting", "service", "lease", "max-deliveries", "dead-letter", "queue",
 };
 
 static const char *const port_keys[] = {

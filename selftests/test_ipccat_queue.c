@@ -75,7 +75,7 @@ TEST_F(queue, each_line_to_one)
 	for (int i = 0; i < 2; i++) {
 		ASSERT_EQ(0, cat(&self->rx[i], "recv -l -t queue", self->name));
 	}
-	ASSERT_EQ(0, cat(&self->tx, "send -l -n 2", self->name));
+	ASSERT_EQ(0, cat(&self->tx, "send -l -n 2 -t queue", self->name));
 	EXPECT_EQ(0, tool_end(&self->tx)) TH_LOG("%s", self->tx.words);
 	for (int i = 0; i < 2; i++) {
 		EXPECT_EQ(0, tool_end(&self->rx[i])) TH_LOG("%s", self->rx[i].words);

@@ -170,8 +170,10 @@ static void refuses_what_is_wrong(void **state)
 	assert_ok(ipcchan_release(rx, &m));
 	assert_error(ipcchan_release(rx, &copy), EINVAL);
 	ipcchan_options_init(&o);
-	o.type = 3;
+	o.type = IPCCHAN_SERVICE + 1;
 	assert_error(ipcchan_open(&topic, NAME, SEND, &o, &error), EINVAL);
+	o.type = IPCCHAN_SERVICE;
+	assert_error(ipcchan_open(&topic, NAME, SEND, &o, &error), EPROTOTYPE);
 	o.type = IPCCHAN_TOPIC;
 	assert_error(ipcchan_open(&topic, NAME, SEND, &o, &error), EPROTOTYPE);
 	assert_string_equal(error.text, "the channel is of another type");
