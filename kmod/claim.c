@@ -218,8 +218,9 @@ static int claim_or_arm(struct ipcchan_claimer *c, u32 want, bool last)
 
 	if (err || c->nr_claimed || last)
 		return err;
+	/* with the channel all go, one after the other */
 	if (ipcchan_look_no_senders(c->port))
-		return -EPIPE;
+		return c->port->chan->ended ? -ESHUTDOWN : -EPIPE;
 	go_to_sleep(c);
 	return claim_some(c, want);
 }
