@@ -195,7 +195,7 @@ static void spoil(struct ipcchan_desc *d, int how)
 	case 4: d->length = UINT32_MAX; break;
 	case 5: d->length = IPCCHAN_INSIDE; break;
 	case 6: d->flags = 1; break;
-	case 7: d->files = 1; break;
+	case 7: d->files = IPCCHAN_MAX_FILES + 1; break;
 	case 8: d->files = 1u << 31; break;
 	case 9: d->reserved = 1; break;
 	case 10: d->seq |= IPCCHAN_SEQ_VOID; break;
