@@ -76,7 +76,7 @@ static int check_stall(const struct ipcchan_create *args,
 
 /* What is for queues alone. */
 static int check_no_queue(const struct ipcchan_create *args,
-		       struct ipcchan_why *why)
+			  struct ipcchan_why *why)
 {
 	if (args->lease_ns)
 		return ipcchan_refuse(why, -EINVAL, "a lease is for queues");

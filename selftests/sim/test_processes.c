@@ -396,6 +396,6 @@ int main(void)
 		test(waits_for_many),
 	};
 
-	alarm(120);	/* a wake-up that is lost hangs it */
+	alarm(280);	/* a wake-up that is lost hangs it */
 	return cmocka_run_group_tests_name("processes", tests, NULL, NULL);
 }
