@@ -36,16 +36,18 @@ bool ipcchan_source_readable(const struct ipcchan_rx *rx, const struct ipcchan_s
 /**
  * ipcchan_source_expect() - fetch what the next message will probably need
  *
- * Its descriptor's place still says where the payload was a lap ago: senders of
- * equal messages use their blocks in turn. What it says is a guess, and is
- * neither trusted nor read.
+ * Its descriptor's place still says where the payload was a lap ago: in its other
+ * line, or in a block, for senders of equal messages use theirs in turn. What it
+ * says is a guess, and is neither trusted nor read.
  */
 void ipcchan_source_expect(const struct ipcchan_port *port, const struct ipcchan_source *s)
 {
 	const struct ipcchan_desc *desc = place(port->rx, s, s->expected);
 	uint32_t offset = ipcchan_load(&desc->offset);
 
-	if (ipcchan_load(&desc->length) > IPCCHAN_INSIDE && offset < port->geometry.arena)
+	if (ipcchan_load(&desc->length) <= IPCCHAN_INSIDE)
+		__builtin_prefetch(desc->inside);
+	else if (offset < port->geometry.arena)
 		__builtin_prefetch(s->payload + offset);
 }
 

@@ -20,10 +20,10 @@ enum {
 };
 
 static const struct row rows[NR_ROWS] = {
-	[RAW_TRIP] = { .name = "round trip, spinning: raw line, in place",
+	[RAW_TRIP] = { .name = "round trip, spinning: raw line, in place", .argument = 256,
 		.job = raw_pong, .measure = raw_ping },
-	[RAW_TRIP_WALKING] = { .name = "round trip, spinning: raw lines, of a ring",
-		.job = raw_pong_walking, .measure = raw_ping_walking },
+	[RAW_TRIP_WALKING] = { .name = "round trip, spinning: raw lines, of a ring", .argument = 1,
+		.job = raw_pong, .measure = raw_ping },
 	[OUR_TRIP] = { .name = "round trip, spinning: ours, 64 B", .argument = 64,
 		.open = ours_open, .job = ours_pong, .measure = ours_ping },
 	[OUR_TRIP_LARGE] = { .name = "round trip, spinning: ours, 8 MiB, first line touched",

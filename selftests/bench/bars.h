@@ -196,8 +196,6 @@ double receive_measure(const struct row *row);
 /* raw.c */
 void raw_pong(const struct row *row);
 double raw_ping(const struct row *row);
-void raw_pong_walking(const struct row *row);
-double raw_ping_walking(const struct row *row);
 void raw_take(const struct row *row);
 double raw_give(const struct row *row);
 void raw_pong_sleeping(const struct row *row);
