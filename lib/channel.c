@@ -150,8 +150,9 @@ int ipcchan_request_create(int fd, const char *name, const struct ipcchan_option
 	return name ? 0 : create.handle;
 }
 
-int ipcchan_create(const char *name, const struct ipcchan_options *options,
-		   struct ipcchan_error *error)
+/** ipcchan_make() - by a file of its own: a channel, or with @name NULL the handle of one */
+int ipcchan_make(const char *name, const struct ipcchan_options *options,
+		 struct ipcchan_error *error)
 {
 	struct ipcchan_options o;
 	int rc = ipcchan_take_options(&o, options, error);
@@ -162,9 +163,15 @@ int ipcchan_create(const char *name, const struct ipcchan_options *options,
 	fd = ipcchan_open_device(error);
 	if (fd < 0)
 		return fd;
-	rc = ipcchan_request_create(fd, name ? name : "", &o, error);
+	rc = ipcchan_request_create(fd, name, &o, error);
 	ipcchan_device_close(fd);
 	return rc;
+}
+
+int ipcchan_create(const char *name, const struct ipcchan_options *options,
+		   struct ipcchan_error *error)
+{
+	return ipcchan_make(name ? name : "", options, error);
 }
 
 /* A call on a file of its own; @what it was to do, for the text. */

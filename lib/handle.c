@@ -9,18 +9,7 @@
 
 int ipcchan_handle_create(const struct ipcchan_options *options, struct ipcchan_error *error)
 {
-	struct ipcchan_options o;
-	int rc = ipcchan_take_options(&o, options, error);
-	int fd;
-
-	if (rc)
-		return rc;
-	fd = ipcchan_open_device(error);
-	if (fd < 0)
-		return fd;
-	rc = ipcchan_request_create(fd, NULL, &o, error);
-	ipcchan_device_close(fd);
-	return rc;
+	return ipcchan_make(NULL, options, error);
 }
 
 static int request(int fd, const char *name, uint32_t rights, struct ipcchan_error *error)

@@ -336,6 +336,8 @@ int ipcchan_give_info(struct ipcchan_info *info, const struct ipcchan_lookup *lo
 		      struct ipcchan_error *error);
 int ipcchan_request_create(int fd, const char *name, const struct ipcchan_options *options,
 			   struct ipcchan_error *error);
+int ipcchan_make(const char *name, const struct ipcchan_options *options,
+		 struct ipcchan_error *error);
 int ipcchan_give_struct(void *to, size_t minimum, const void *from, size_t known);
 
 /* port.c */

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Services: what is refused, and why; who waits for whom; who is counted. Each
- * step of a connection by itself, without the library.
+ * Services: what is refused, and why; who is counted. Each step of a connection
+ * by itself, without the library.
  */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -13,7 +12,6 @@
 
 #include "genl.h"
 #include "parley.h"
-#include "sleeper.h"
 
 #define LIMIT	120
 
@@ -513,198 +511,6 @@ TEST_F(service, hidden_from_others)
 	ASSERT_EQ(0, establish(&self->l, self->name, &self->c, &self->s));
 	EXPECT_EQ(1, run_child(count_shown, NULL));
 	EXPECT_EQ(0, run_as(ALICE, count_shown, NULL));
-}
-
-/* Waiting for the listener */
-
-struct caller {
-	const char *name;
-	uint64_t deadline_ns;
-	struct raw_port port;
-	int result;
-	pthread_t thread;
-	pid_t tid;
-};
-
-static void *call_in(void *arg)
-{
-	struct caller *c = arg;
-
-	__atomic_store_n(&c->tid, gettid(), __ATOMIC_RELEASE);
-	c->result = client_attach_until(&c->port, c->name, c->deadline_ns);
-	return NULL;
-}
-
-static bool caller_sleeps(struct caller *c, const char *name)
-{
-	c->name = name;
-	c->deadline_ns = FOREVER;
-	c->tid = 0;
-	if (pthread_create(&c->thread, NULL, call_in, c))
-		return false;
-	while (!__atomic_load_n(&c->tid, __ATOMIC_ACQUIRE))
-		sleep_ms(1);
-	return falls_asleep(c->tid);
-}
-
-TEST_F_TIMEOUT(service, waits_for_a_listener, LIMIT)
-{
-	struct caller c;
-
-	EXPECT_EQ(-ETIMEDOUT, client_attach_until(&self->c, self->name, 0));
-	EXPECT_EQ(-ETIMEDOUT, client_attach_until(&self->c, self->name, now_ns() + MS));
-	ASSERT_TRUE(caller_sleeps(&c, self->name));
-	ASSERT_EQ(0, listen_at(&self->l, self->name, 0, 0));
-	pthread_join(c.thread, NULL);
-	EXPECT_EQ(0, c.result);
-	leave(&c.port);
-}
-
-TEST_F_TIMEOUT(service, waits_for_a_place, LIMIT)
-{
-	struct caller c[3];
-
-	ASSERT_EQ(0, listen_at(&self->l, self->name, 1, 0));
-	ASSERT_EQ(0, client_wait(&self->c, self->name));
-	for (int i = 0; i < 3; i++) {
-		ASSERT_TRUE(caller_sleeps(&c[i], self->name));
-	}
-	/* who has the place and does not take it holds nobody up */
-	ASSERT_EQ(0, server_take(&self->l, &self->s, 0, NULL));
-	for (int i = 0; i < 3; i++) {
-		pthread_join(c[i].thread, NULL);
-		EXPECT_EQ(0, c[i].result);
-		leave(&c[i].port);
-	}
-}
-
-TEST_F_TIMEOUT(service, waits_for_a_name, LIMIT)
-{
-	char other[IPCCHAN_NAME_SIZE], later[IPCCHAN_NAME_SIZE];
-	struct caller c;
-
-	unique_name(other, "other");
-	unique_name(later, "later");
-	EXPECT_EQ(-ETIMEDOUT, client_attach_until(&self->c, later, now_ns() + MS));
-	ASSERT_TRUE(caller_sleeps(&c, later));
-	ASSERT_EQ(0, make_service(other, 0, 1));
-	ASSERT_EQ(0, make_service(later, 0, 1));
-	ASSERT_EQ(0, drop_channel(other));
-	/* there, but nobody listens */
-	ASSERT_TRUE(falls_asleep(c.tid));
-	/* and gone, and there again */
-	ASSERT_EQ(0, drop_channel(later));
-	ASSERT_TRUE(falls_asleep(c.tid));
-	ASSERT_EQ(0, make_service(later, 0, 1));
-	ASSERT_TRUE(falls_asleep(c.tid));
-	ASSERT_EQ(0, listen_at(&self->l, later, 0, 0));
-	pthread_join(c.thread, NULL);
-	EXPECT_EQ(0, c.result);
-	leave(&c.port);
-}
-
-/* Listeners asleep: one is told of each, and whoever cannot take it passes it on. */
-
-struct server {
-	const struct raw_port *l;
-	struct raw_port port;
-	int result;
-	pthread_t thread;
-	pid_t tid;
-};
-
-static void *take_one(void *arg)
-{
-	struct server *s = arg;
-
-	__atomic_store_n(&s->tid, gettid(), __ATOMIC_RELEASE);
-	s->result = server_take(s->l, &s->port, FOREVER, NULL);
-	__atomic_store_n(&s->tid, 0, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-static bool server_sleeps(struct server *s, const struct raw_port *l)
-{
-	s->l = l;
-	s->tid = 0;
-	s->result = 1;
-	if (pthread_create(&s->thread, NULL, take_one, s))
-		return false;
-	while (!__atomic_load_n(&s->tid, __ATOMIC_ACQUIRE))
-		sleep_ms(1);
-	return falls_asleep(s->tid);
-}
-
-TEST_F_TIMEOUT(service, one_listener_each, LIMIT)
-{
-	struct server one, two;
-
-	ASSERT_EQ(0, listen_at(&self->l, self->name, 0, 0));
-	ASSERT_EQ(0, listen_at(&self->l2, self->name, 0, 0));
-	ASSERT_TRUE(server_sleeps(&one, &self->l));
-	ASSERT_TRUE(server_sleeps(&two, &self->l2));
-	ASSERT_EQ(0, client_wait(&self->c, self->name));
-	for (int i = 0; i < 2000 && one.result == 1 && two.result == 1; i++)
-		sleep_ms(10);
-	sleep_ms(50);
-	EXPECT_EQ(1, one.result + two.result);
-	ASSERT_EQ(0, client_wait(&self->c2, self->name));
-	pthread_join(one.thread, NULL);
-	pthread_join(two.thread, NULL);
-	EXPECT_EQ(0, one.result);
-	EXPECT_EQ(0, two.result);
-	leave(&one.port);
-	leave(&two.port);
-}
-
-/* Breaks it: a listener that leaves, or is told and does nothing, tells nobody. */
-TEST_F_TIMEOUT(service, a_listener_that_does_nothing, LIMIT)
-{
-	struct server two;
-	uint32_t events;
-
-	ASSERT_EQ(0, listen_at(&self->l, self->name, 0, 0));
-	/* armed, as an epoll set would leave it, and first to be told */
-	ASSERT_EQ(0, poll_for(&self->l, POLLIN, 0));
-	ASSERT_EQ(0, listen_at(&self->l2, self->name, 0, 0));
-	ASSERT_TRUE(server_sleeps(&two, &self->l2));
-	ASSERT_EQ(0, client_wait(&self->c, self->name));
-	sleep_ms(50);
-	EXPECT_EQ(1, two.result);
-	ASSERT_EQ(0, wait_for(&self->l, IPCCHAN_WAIT_RECEIVE, 0, &events));
-	EXPECT_EQ(IPCCHAN_WAIT_RECEIVE, events);
-	leave(&self->l);
-	pthread_join(two.thread, NULL);
-	EXPECT_EQ(0, two.result);
-	leave(&two.port);
-}
-
-TEST_F_TIMEOUT(service, a_listener_that_cannot, LIMIT)
-{
-	struct server two;
-	struct rlimit files, few;
-
-	ASSERT_EQ(0, listen_at(&self->l, self->name, 0, 0));
-	ASSERT_EQ(0, poll_for(&self->l, POLLIN, 0));
-	ASSERT_EQ(0, listen_at(&self->l2, self->name, 0, 0));
-	ASSERT_TRUE(server_sleeps(&two, &self->l2));
-	ASSERT_EQ(0, client_wait(&self->c, self->name));
-	sleep_ms(50);
-	EXPECT_EQ(1, two.result);
-	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &files));
-	few = files;
-	few.rlim_cur = 3;
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
-	EXPECT_EQ(-EMFILE, server_take(&self->l, &self->s, 0, NULL));
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
-	/* it was passed on; with no file for that one either, it still waits */
-	pthread_join(two.thread, NULL);
-	if (two.result == -EMFILE) {
-		EXPECT_EQ(0, server_take(&self->l, &self->s, 0, NULL));
-	} else {
-		EXPECT_EQ(0, two.result);
-		leave(&two.port);
-	}
 }
 
 TEST_HARNESS_MAIN

@@ -204,6 +204,13 @@ static void spoil(struct ipcchan_desc *d, int how)
 	}
 }
 
+static void nothing_is_held(void)
+{
+	assert_int_equal(stats_of(rx).holds, 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(holds_of(0)[i], 0);
+}
+
 #define SPOILED	12
 
 /* When it has been read from before: the way there is the short one. */
@@ -223,9 +230,7 @@ static void nonsense_is_refused(void **state)
 		assert_error(ipcchan_receive(rx, &message, 0), EPROTO);
 		assert_int_equal(ipcchan_port_culprit(rx), 0);
 		assert_int_equal(cursor_of(0, 0)->closed, sender_slot(0)->base);
-		assert_int_equal(stats_of(rx).holds, 0);
-		for (int i = 0; i < 4; i++)
-			assert_int_equal(holds_of(0)[i], 0);
+		nothing_is_held();
 		close_both();
 		sim_end();
 		sim_begin(SIM_FLAT);
@@ -264,9 +269,7 @@ static bool change_before(uint64_t n, int *taken)
 		++*taken;
 	} else {
 		assert_error(rc, EPROTO);
-		assert_int_equal(stats_of(rx).holds, 0);
-		for (int i = 0; i < 4; i++)
-			assert_int_equal(holds_of(0)[i], 0);
+		nothing_is_held();
 	}
 	close_both();
 	sim_end();
