@@ -289,6 +289,36 @@ static bool verdict_valid(const struct ipcchan_verdict *v)
 					    !v->delay_ns);
 }
 
+/*
+ * Copies them in, each word once. By words, for a copy of any length is checked
+ * at some cost against where in the kernel it goes to.
+ */
+static int copy_verdicts(struct ipcchan_claimer *c,
+			 const struct ipcchan_verdict __user *from, u32 n)
+{
+	struct ipcchan_verdict *v = c->verdicts;
+	u32 i;
+
+	if (!n)
+		return 0;
+	if (!user_read_access_begin(from, n * sizeof(*from)))
+		return -EFAULT;
+	for (i = 0; i < n; i++) {
+		unsafe_get_user(v[i].sequence, &from[i].sequence, fault);
+		unsafe_get_user(v[i].delay_ns, &from[i].delay_ns, fault);
+		unsafe_get_user(v[i].kind, &from[i].kind, fault);
+		unsafe_get_user(v[i].result, &from[i].result, fault);
+		unsafe_get_user(v[i].deliveries, &from[i].deliveries, fault);
+		unsafe_get_user(v[i].reserved, &from[i].reserved, fault);
+	}
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
 static int read_verdicts(struct ipcchan_claimer *c,
 			 const struct ipcchan_claim *args)
 {
@@ -298,13 +328,38 @@ static int read_verdicts(struct ipcchan_claimer *c,
 	    args->nr_verdicts > IPCCHAN_CLAIM_MOST ||
 	    args->nr_claims > IPCCHAN_CLAIM_MOST)
 		return -EINVAL;
-	if (copy_from_user(c->verdicts, u64_to_user_ptr(args->verdicts),
-			   args->nr_verdicts * sizeof(*c->verdicts)))
+	if (copy_verdicts(c, u64_to_user_ptr(args->verdicts), args->nr_verdicts))
 		return -EFAULT;
 	for (i = 0; i < args->nr_verdicts; i++)
 		if (!verdict_valid(&c->verdicts[i]))
 			return -EINVAL;
 	return 0;
+}
+
+/* By words, as above. */
+static int write_claims(const struct ipcchan_claimer *c,
+			struct ipcchan_claimed __user *to)
+{
+	const struct ipcchan_claimed *from = c->claimed;
+	u32 i;
+
+	if (!c->nr_claimed)
+		return 0;
+	if (!user_write_access_begin(to, c->nr_claimed * sizeof(*to)))
+		return -EFAULT;
+	for (i = 0; i < c->nr_claimed; i++) {
+		unsafe_put_user(from[i].sequence, &to[i].sequence, fault);
+		unsafe_put_user(from[i].slot, &to[i].slot, fault);
+		unsafe_put_user(from[i].deliveries, &to[i].deliveries, fault);
+		unsafe_put_user(from[i].flags, &to[i].flags, fault);
+		unsafe_put_user(from[i].reserved, &to[i].reserved, fault);
+	}
+	user_write_access_end();
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
 }
 
 static int write_results(const struct ipcchan_claimer *c,
@@ -359,13 +414,13 @@ static int claim(struct ipcchan_claimer *c, struct ipcchan_claim *args)
 }
 
 /* What is claimed, and what came of the verdicts, goes out; or all is given back. */
-static int give(struct ipcchan_claimer *c, struct ipcchan_claim *args,
-		void __user *user, u32 size)
+static int give(struct ipcchan_claimer *c, const struct ipcchan_claim *args,
+		struct ipcchan_claim __user *user)
 {
-	args->nr_claimed = c->nr_claimed;
-	if (copy_to_user(user, args, size) || write_results(c, args) ||
-	    copy_to_user(u64_to_user_ptr(args->claims), c->claimed,
-			 c->nr_claimed * sizeof(*c->claimed))) {
+	if (put_user(c->nr_claimed, &user->nr_claimed) ||
+	    put_user(args->nr_failed, &user->nr_failed) ||
+	    write_results(c, args) ||
+	    write_claims(c, u64_to_user_ptr(args->claims))) {
 		give_back(c);
 		return -EFAULT;
 	}
@@ -374,12 +429,12 @@ static int give(struct ipcchan_claimer *c, struct ipcchan_claim *args,
 
 /*
  * ipcchan_claim() - verdicts on what was claimed, and claims
- * @user:	where the argument goes back to, in @size bytes
+ * @user:	where the argument came from: what is out goes there
  *
  * Errors as at struct ipcchan_claim. May sleep.
  */
 int ipcchan_claim(struct ipcchan_port *port, struct ipcchan_claim *args,
-		  void __user *user, u32 size)
+		  struct ipcchan_claim __user *user)
 {
 	struct ipcchan_claimer *c = port->claimer;
 	int err;
@@ -395,7 +450,7 @@ int ipcchan_claim(struct ipcchan_port *port, struct ipcchan_claim *args,
 	if (!err) {
 		err = claim(c, args);
 		if (!err || args->nr_failed)
-			err = give(c, args, user, size) ?: err;
+			err = give(c, args, user) ?: err;
 		reap(port->chan);
 	}
 	atomic_set_release(&c->busy, 0);

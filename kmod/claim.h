@@ -55,7 +55,7 @@ void ipcchan_claimer_free(struct ipcchan_port *port);
 void ipcchan_claimer_leave(struct ipcchan_port *port);
 
 int ipcchan_claim(struct ipcchan_port *port, struct ipcchan_claim *args,
-		  void __user *user, u32 size);
+		  struct ipcchan_claim __user *user);
 
 void ipcchan_claim_expire(struct ipcchan_channel *chan,
 			  struct ipcchan_holding *holding);

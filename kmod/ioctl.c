@@ -489,8 +489,7 @@ static int wait(struct call *call)
 
 static int claim(struct call *call)
 {
-	return ipcchan_claim(call->f->port, &call->arg.claim, call->user,
-			     min_t(u32, call->user_size, sizeof(call->arg.claim)));
+	return ipcchan_claim(call->f->port, &call->arg.claim, call->user);
 }
 
 static int peer(struct call *call)

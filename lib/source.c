@@ -63,7 +63,12 @@ bool ipcchan_source_shows(const struct ipcchan_rx *rx, const struct ipcchan_sour
 void ipcchan_source_copy(const struct ipcchan_rx *rx, const struct ipcchan_source *s,
 			 uint64_t seq, void *to, size_t length)
 {
-	ipcchan_get_any(to, place(rx, s, seq)->inside, length);
+	const __u64 *inside = place(rx, s, seq)->inside;
+
+	if (ipcchan_likely(!(length % 8)))
+		ipcchan_get_whole(to, inside, length);
+	else
+		ipcchan_get_any(to, inside, length);
 }
 
 /** ipcchan_source_lose() - @n messages will never be taken */

@@ -11,6 +11,9 @@
  *   trip_64          there and back between two processes of one CPU, each
  *                    asleep while the other has the message
  *   trip_64_*        the same by other means
+ *   queue_N          a message of 64 bytes from send to acknowledgement, on a queue,
+ *                    sent and claimed in batches of N; the calls to the kernel too
+ *   queue_posix      mq_send and mq_receive of the same
  *
  * All but the trips are between ports of one process. Those who make the trips
  * are SCHED_BATCH: somebody woken does not run before his waker sleeps. Else the
@@ -30,6 +33,7 @@
 
 #include "count.h"
 #include "links.h"
+#include "queues.h"
 
 #define DEPTH		256
 /* Whole laps of the ring: reclaiming is part of the cost, in every window alike. */
@@ -53,11 +57,6 @@ struct group {
 };
 
 static unsigned char buffer[4096];
-
-static void show(const char *name, uint64_t count, uint64_t messages)
-{
-	printf("%s %.1f\n", name, (double)count / (double)messages);
-}
 
 static void open_ports(struct ipcchan_port **ports, unsigned int n, uint32_t role,
 		       const struct ipcchan_options *options)
@@ -204,7 +203,7 @@ static void run_awake(void)
 		static struct group group;
 
 		open_group(&group, awake[i].senders, awake[i].receivers, awake[i].length);
-		show(awake[i].name, count_median(awake[i].window, &group, WINDOWS), MESSAGES);
+		count_show(awake[i].name, count_median(awake[i].window, &group, WINDOWS), MESSAGES);
 		close_group(&group);
 	}
 }
@@ -243,7 +242,7 @@ static void run_trips(const struct link *link)
 	if (!pid)
 		echo(link);
 	link->join(0);
-	show(link->name, count_median(trips, (void *)link, TRIP_WINDOWS), TRIPS);
+	count_show(link->name, count_median(trips, (void *)link, TRIP_WINDOWS), TRIPS);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
@@ -253,6 +252,7 @@ int main(void)
 	count_check();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	run_awake();
+	run_queues();
 	for (unsigned int i = 0; i < nr_links; i++)
 		run_trips(&links[i]);
 	return 0;

@@ -5,7 +5,7 @@ BARS := $(O)/selftests/bars/bars $(O)/selftests/bars/footprint
 
 $(BARS): CPPFLAGS += -Iselftests/bars
 $(O)/selftests/bars/bars: $(O)/selftests/bars/bars.o $(O)/selftests/bars/count.o \
-	$(O)/selftests/bars/links.o $(LIB_A)
+	$(O)/selftests/bars/links.o $(O)/selftests/bars/queues.o $(LIB_A)
 $(O)/selftests/bars/footprint: $(O)/selftests/bars/footprint.o $(O)/selftests/bars/count.o \
 	$(O)/selftests/bars/memory.o $(LIB_A)
 $(BARS):

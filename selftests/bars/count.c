@@ -61,6 +61,11 @@ void count_check(void)
 	count_cost = count_median(nothing, NULL, TRIES);
 }
 
+void count_show(const char *name, uint64_t count, uint64_t pieces)
+{
+	printf("%s %.1f\n", name, (double)count / (double)pieces);
+}
+
 void give_up(int rc, const char *what)
 {
 	fprintf(stderr, "bars: %s: %s\n", what, strerror(-rc));

@@ -42,6 +42,9 @@ typedef uint64_t count_window(void *what);
 /* The median of so many windows, after one to warm up. */
 uint64_t count_median(count_window *window, void *what, unsigned int windows);
 
+/* Prints a figure: what one of so many pieces costs. */
+void count_show(const char *name, uint64_t count, uint64_t pieces);
+
 void give_up(int rc, const char *what) __attribute__((cold, noreturn));
 
 /* Ends the program where something went wrong; @rc is a negative errno. */

@@ -4,6 +4,7 @@ import os
 import re
 
 TOLERANCE = 0.01
+CALLS = ("trip_", "queue_")     # so begin figures with calls to the kernel, counted on each
 HEAD = """\
 # SPDX-License-Identifier: GPL-2.0
 # Instructions a message costs: kernel, figure (bars.c says what each is), count.
@@ -29,7 +30,7 @@ class Record:
         """Why a figure cannot be compared with that of another record, or None."""
         if self.tools != other.tools:
             return f"recorded with {self.tools}; this is {other.tools}"
-        if name.startswith("trip_") and self.releases.get(kernel) != other.releases.get(kernel):
+        if name.startswith(CALLS) and self.releases.get(kernel) != other.releases.get(kernel):
             return f"recorded on {self.releases.get(kernel)}; this is {other.releases.get(kernel)}"
         return None
 
