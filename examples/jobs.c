@@ -82,6 +82,19 @@ static void start_worker(void)
 		work();
 }
 
+/* Puts a new worker in the place of each that has crashed: how many. */
+static int replace_crashed(void)
+{
+	int crashed = 0, status;
+
+	for (; waitpid(-1, &status, WNOHANG) > 0; crashed++) {
+		if (!WIFSIGNALED(status))
+			exit(1);		/* it has said why */
+		start_worker();
+	}
+	return crashed;
+}
+
 static void send_all(struct ipcchan_port *to)
 {
 	struct ipcchan_loan loan;
@@ -95,7 +108,7 @@ static void send_all(struct ipcchan_port *to)
 
 int main(void)
 {
-	int finished = 0, again = 0, crashed = 0, lost = -1, status;
+	int finished = 0, again = 0, crashed = 0, lost = -1, error, status;
 	struct ipcchan_port *to, *results, *bad;
 	struct ipcchan_message m;
 	char seen[JOBS] = { 0 };
@@ -117,14 +130,13 @@ int main(void)
 		}
 		if (ipcchan_recv(bad, NULL, 0, &m, IPCCHAN_NO_WAIT) == 0)
 			lost = (int)m.tag;
-		if (waitpid(-1, &status, WNOHANG) > 0) {
-			crashed++;
-			start_worker();
-		}
+		crashed += replace_crashed();
 	}
 	/* the last one leaving sends home who has known one, so nobody may come later */
-	check(jobs, ipcchan_port_wait_peers(to, IPCCHAN_ROLE_RECEIVE, WORKERS,
-					    IPCCHAN_WAIT_FOREVER_NS));
+	while ((error = ipcchan_port_wait_peers(to, IPCCHAN_ROLE_RECEIVE, WORKERS, SOON_NS)) ==
+	       -ETIMEDOUT)
+		crashed += replace_crashed();
+	check(jobs, error);
 	ipcchan_port_close(to);
 	while (wait(&status) > 0)
 		crashed += WIFSIGNALED(status);

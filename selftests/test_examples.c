@@ -63,16 +63,21 @@ TEST_F_TIMEOUT(examples, camera, LIMIT)
 	TH_LOG("%s", t->output);
 }
 
-/* One job kills a worker and is done by the next; one kills three, and is dead. */
+/*
+ * One job kills a worker and is done by the next; one kills three, and is dead.
+ * More than once: who dies last may be found dead too late to be replaced.
+ */
 TEST_F_TIMEOUT(examples, jobs, LIMIT)
 {
 	struct tool *t = &self->tool;
 
-	ASSERT_EQ(0, tool_run(t, "/examples/jobs")) TH_LOG("%s", t->words);
-	EXPECT_EQ(99, said(t, "jobs:", "finished"));
-	EXPECT_LE(1, said(t, "jobs:", "again"));
-	EXPECT_EQ(1 + 3, said(t, "jobs:", "crashed"));
-	EXPECT_EQ(27, said(t, "jobs:", "dead"));
+	for (int i = 0; i < (slow_kernel() ? 3 : 10); i++) {
+		ASSERT_EQ(0, tool_run(t, "/examples/jobs")) TH_LOG("%s", t->words);
+		EXPECT_EQ(99, said(t, "jobs:", "finished"));
+		EXPECT_LE(1, said(t, "jobs:", "again"));
+		EXPECT_EQ(1 + 3, said(t, "jobs:", "crashed"));
+		EXPECT_EQ(27, said(t, "jobs:", "dead"));
+	}
 }
 
 TEST_F_TIMEOUT(examples, table, LIMIT)
