@@ -18,6 +18,9 @@
 #define INDEX_MASK	((1u << INDEX_BITS) - 1)
 #define KIND_MASK	(IPCCHAN_TAG_CALL | IPCCHAN_TAG_REPLY)
 
+/* Who takes so many in one call has dropped some: there are not so many holds. */
+#define MANY		IPCCHAN_MAX_HOLDS
+
 _Static_assert(IPCCHAN_MAX_HOLDS <= 1u << INDEX_BITS, "a place in the table fits the tag");
 
 struct pending {
@@ -82,27 +85,10 @@ static int check(const struct ipcchan_port *port)
 	return port->calls ? 0 : -EOPNOTSUPP;
 }
 
-/* Until when; the clock is asked only where there is a limit. */
-static int64_t until(int64_t timeout_ns)
-{
-	return timeout_ns > 0 ? (int64_t)ipcchan_device_now() + timeout_ns : timeout_ns;
-}
-
-/* What is left of it, in the terms of a time-out. */
-static int64_t left(int64_t deadline)
-{
-	int64_t now;
-
-	if (deadline <= 0)
-		return deadline;
-	now = (int64_t)ipcchan_device_now();
-	return deadline > now ? deadline - now : IPCCHAN_NO_WAIT;
-}
-
 /* A look that found nothing was the last of a longer time. */
-static int no_time(int rc, int64_t deadline)
+static int no_time(int rc, uint64_t deadline_ns)
 {
-	return rc == -EAGAIN && deadline > 0 ? -ETIMEDOUT : rc;
+	return rc == -EAGAIN && deadline_ns ? -ETIMEDOUT : rc;
 }
 
 static struct pending *find(const struct ipcchan_calls *calls, uint64_t tag)
@@ -172,10 +158,34 @@ static int take_one(struct ipcchan_port *port, int64_t timeout_ns)
 }
 
 /*
+ * @taken messages in this call were not what is awaited, and the other side may send
+ * such without end: is there time for more? 0, or why not. Who does not wait takes
+ * what was there when it came.
+ */
+static int go_on(const struct ipcchan_port *port, uint64_t deadline_ns, uint32_t taken)
+{
+	if (!taken)
+		return 0;
+	if (!deadline_ns)
+		return taken < port->geometry.depth ? 0 : -EAGAIN;
+	if (!ipcchan_left(deadline_ns))
+		return -ETIMEDOUT;
+	return taken % MANY ? 0 : ipcchan_nap();
+}
+
+/* One message more, of those that come before what is awaited. */
+static int take_more(struct ipcchan_port *port, uint64_t deadline_ns, uint32_t taken)
+{
+	int rc = go_on(port, deadline_ns, taken);
+
+	return rc ? rc : no_time(take_one(port, ipcchan_left(deadline_ns)), deadline_ns);
+}
+
+/*
  * There is no room for a request: take what there is, for the other side may
  * have no room for it; else wait for either. 0: try again.
  */
-static int make_room(struct ipcchan_port *port, int64_t deadline)
+static int make_room(struct ipcchan_port *port, uint64_t deadline_ns)
 {
 	struct ipcchan_ready ready = { .port = port, .events = IPCCHAN_READY_SEND };
 	int rc = take_one(port, IPCCHAN_NO_WAIT);
@@ -186,18 +196,21 @@ static int make_room(struct ipcchan_port *port, int64_t deadline)
 		ready.events |= IPCCHAN_READY_RECEIVE;
 	else if (rc != -ENOBUFS)
 		return rc;
-	rc = ipcchan_wait(&ready, 1, left(deadline));
+	rc = ipcchan_wait(&ready, 1, ipcchan_left(deadline_ns));
 	return rc < 0 ? rc : 0;
 }
 
-static int find_room(struct ipcchan_port *port, size_t length, uint32_t *block, int64_t deadline)
+static int find_room(struct ipcchan_port *port, size_t length, uint32_t *block,
+		     uint64_t deadline_ns)
 {
-	for (;;) {
+	for (uint32_t tries = 0;; tries++) {
 		int rc = ipcchan_room(port, length, block, IPCCHAN_NO_WAIT);
 
-		if (rc != -EAGAIN || !deadline)
+		if (rc != -EAGAIN || !deadline_ns)
 			return rc;
-		rc = make_room(port, deadline);
+		rc = go_on(port, deadline_ns, tries);
+		if (!rc)
+			rc = make_room(port, deadline_ns);
 		if (rc)
 			return rc;
 	}
@@ -205,7 +218,7 @@ static int find_room(struct ipcchan_port *port, size_t length, uint32_t *block, 
 
 /* The request of a new call. */
 static int start(struct ipcchan_port *port, const struct iovec *pieces, size_t n, uint64_t *call,
-		 int64_t deadline)
+		 uint64_t deadline_ns)
 {
 	size_t length = ipcchan_sum(pieces, n);
 	uint32_t block;
@@ -213,7 +226,7 @@ static int start(struct ipcchan_port *port, const struct iovec *pieces, size_t n
 
 	if (!port->calls->nr_free)
 		return -ENOBUFS;
-	rc = find_room(port, length, &block, deadline);
+	rc = find_room(port, length, &block, deadline_ns);
 	if (rc)
 		return rc;
 	*call = begin(port->calls);
@@ -242,16 +255,16 @@ static struct pending *done(struct ipcchan_calls *calls, uint64_t call)
 }
 
 static int finish(struct ipcchan_port *port, uint64_t call, struct ipcchan_message *reply,
-		  int64_t deadline)
+		  uint64_t deadline_ns)
 {
 	struct ipcchan_calls *calls = port->calls;
 	struct pending *p;
 
-	while (!(p = done(calls, call))) {
-		int rc = take_one(port, left(deadline));
+	for (uint32_t taken = 0; !(p = done(calls, call)); taken++) {
+		int rc = take_more(port, deadline_ns, taken);
 
 		if (rc)
-			return no_time(rc, deadline);
+			return rc;
 	}
 	*reply = p->reply;
 	reply->tag = p->tag;
@@ -262,7 +275,7 @@ static int finish(struct ipcchan_port *port, uint64_t call, struct ipcchan_messa
 int ipcchan_callv(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
 		  struct ipcchan_message *reply, int64_t timeout_ns)
 {
-	int64_t deadline = until(timeout_ns);
+	uint64_t deadline_ns = ipcchan_deadline(timeout_ns);
 	int rc = check(port);
 	uint64_t call;
 
@@ -271,9 +284,9 @@ int ipcchan_callv(struct ipcchan_port *port, const struct iovec *pieces, size_t 
 	if (rc)
 		return rc;
 	call = IPCCHAN_ANY_CALL;
-	rc = start(port, pieces, n, &call, deadline);
+	rc = start(port, pieces, n, &call, deadline_ns);
 	if (!rc)
-		rc = finish(port, call, reply, deadline);
+		rc = finish(port, call, reply, deadline_ns);
 	if (rc && call != IPCCHAN_ANY_CALL)
 		ipcchan_call_cancel(port, call);
 	return rc;
@@ -296,7 +309,7 @@ int ipcchan_call_startv(struct ipcchan_port *port, const struct iovec *pieces, s
 	if (!rc && timeout_ns < IPCCHAN_WAIT_FOREVER_NS)
 		rc = -EINVAL;
 	if (!rc)
-		rc = start(port, pieces, n, call, until(timeout_ns));
+		rc = start(port, pieces, n, call, ipcchan_deadline(timeout_ns));
 	if (rc && *call != IPCCHAN_ANY_CALL)
 		ipcchan_call_cancel(port, *call);
 	return rc;
@@ -340,7 +353,7 @@ int ipcchan_call_finish(struct ipcchan_port *port, uint64_t call, struct ipcchan
 	if (call == IPCCHAN_ANY_CALL ? port->calls->nr_free == port->calls->max :
 				       !find(port->calls, call))
 		return -ENOENT;
-	return finish(port, call, reply, until(timeout_ns));
+	return finish(port, call, reply, ipcchan_deadline(timeout_ns));
 }
 
 int ipcchan_call_cancel(struct ipcchan_port *port, uint64_t call)
@@ -362,7 +375,7 @@ int ipcchan_call_cancel(struct ipcchan_port *port, uint64_t call)
 int ipcchan_call_receive(struct ipcchan_port *port, struct ipcchan_message *message,
 			 int64_t timeout_ns)
 {
-	int64_t deadline = until(timeout_ns);
+	uint64_t deadline_ns = ipcchan_deadline(timeout_ns);
 	struct ipcchan_calls *calls;
 	int rc = check(port);
 
@@ -371,10 +384,10 @@ int ipcchan_call_receive(struct ipcchan_port *port, struct ipcchan_message *mess
 	if (rc)
 		return rc;
 	calls = port->calls;
-	while (!calls->nr_others) {
-		rc = take_one(port, left(deadline));
+	for (uint32_t taken = 0; !calls->nr_others; taken++) {
+		rc = take_more(port, deadline_ns, taken);
 		if (rc)
-			return no_time(rc, deadline);
+			return rc;
 	}
 	*message = calls->others[calls->first];
 	calls->first = (calls->first + 1) % port->geometry.holds;

@@ -502,6 +502,9 @@ bool ipcchan_turn(struct ipcchan_patience *patience);
 void ipcchan_spin_succeeded(const struct ipcchan_patience *patience);
 
 /* wait.c */
+uint64_t ipcchan_deadline(int64_t timeout_ns);
+int64_t ipcchan_left(uint64_t deadline_ns);
+int ipcchan_nap(void);
 int ipcchan_patience_init(const struct ipcchan_port *port, struct ipcchan_patience *patience,
 			  struct ipcchan_spin *spin, int64_t timeout_ns);
 void ipcchan_patience_renew(const struct ipcchan_port *port, struct ipcchan_patience *patience);

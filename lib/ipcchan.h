@@ -613,10 +613,13 @@ IPCCHAN_API int ipcchan_connect_handle(struct ipcchan_port **port, int handle,
  * @reply:	out: held, to be released
  * @timeout_ns:	for both together
  *
- * If it fails the call has ended: a reply that comes later is dropped.
+ * If it fails the call has ended: a reply that comes later is dropped. The time-out holds
+ * whatever else the other end sends meanwhile.
  *
  * As ipcchan_send() and ipcchan_receive(); -EPIPE the other end has left;
- * -ENOBUFS max_calls are in flight, or there is no hold left for a reply;
+ * -ENOBUFS max_calls are in flight, or there is no hold left for a reply: all are taken
+ * by what is kept, which ipcchan_call_receive() and ipcchan_call_finish() give, or by
+ * what was not released;
  * -EOPNOTSUPP the port was not opened to make calls
  */
 IPCCHAN_API int ipcchan_call(struct ipcchan_port *port, const void *data, size_t length,

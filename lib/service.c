@@ -175,13 +175,6 @@ static int tell_client(struct ipcchan_peer_info *info, const struct ipcchan_acce
 	return ipcchan_give_struct(info, MIN_PEER, &found, sizeof(found));
 }
 
-static uint64_t deadline_of(int64_t timeout_ns)
-{
-	if (timeout_ns < 0)
-		return IPCCHAN_WAIT_FOREVER;
-	return timeout_ns ? ipcchan_device_now() + (uint64_t)timeout_ns : 0;
-}
-
 int ipcchan_accept(struct ipcchan_listener *listener, struct ipcchan_port **port,
 		   struct ipcchan_peer_info *client, int64_t timeout_ns)
 {
@@ -193,7 +186,7 @@ int ipcchan_accept(struct ipcchan_listener *listener, struct ipcchan_port **port
 		return -EBUSY;
 	if (timeout_ns < IPCCHAN_WAIT_FOREVER_NS || (client && client->size < MIN_PEER))
 		return -EINVAL;
-	accept.deadline_ns = deadline_of(timeout_ns);
+	accept.deadline_ns = ipcchan_deadline(timeout_ns);
 	rc = ipcchan_device_call(listener->fd, IPCCHAN_IOC_ACCEPT, &accept);
 	if (rc)
 		return rc == -ETIMEDOUT && !timeout_ns ? -EAGAIN : rc;
@@ -254,16 +247,6 @@ static int await_server(struct ipcchan_port *port, int64_t timeout_ns, struct ip
 	return ipcchan_fail(error, rc, "not accepted: %s", ipcchan_strerror(rc));
 }
 
-static int64_t left(uint64_t deadline_ns)
-{
-	uint64_t now;
-
-	if (deadline_ns == IPCCHAN_WAIT_FOREVER)
-		return IPCCHAN_WAIT_FOREVER_NS;
-	now = ipcchan_device_now();
-	return deadline_ns > now ? (int64_t)(deadline_ns - now) : IPCCHAN_NO_WAIT;
-}
-
 /* One attempt; @port has no file yet. */
 static int attempt(struct ipcchan_port *port, const char *name, int handle,
 		   const struct ipcchan_options *o, uint64_t deadline_ns,
@@ -287,7 +270,7 @@ static int attempt(struct ipcchan_port *port, const char *name, int handle,
 	if (rc == -EAGAIN)
 		return ipcchan_fail(error, rc, "the backlog is full by now");
 	if (!rc)
-		rc = await_server(port, left(deadline_ns), error);
+		rc = await_server(port, ipcchan_left(deadline_ns), error);
 	return rc ? rc : begin(port, o->max_calls ? o->max_calls : DEFAULT_CALLS, error);
 }
 
@@ -295,7 +278,7 @@ static int attempt(struct ipcchan_port *port, const char *name, int handle,
 static bool tries_again(int rc, const struct ipcchan_options *o, uint64_t deadline_ns)
 {
 	return o->flags & IPCCHAN_OPEN_WAIT && (rc == -ECONNREFUSED || rc == -EAGAIN) &&
-	       left(deadline_ns);
+	       ipcchan_left(deadline_ns);
 }
 
 static int connect_by(struct ipcchan_port **out, const char *name, int handle,
@@ -313,7 +296,7 @@ static int connect_by(struct ipcchan_port **out, const char *name, int handle,
 	if (timeout_ns < IPCCHAN_WAIT_FOREVER_NS)
 		return ipcchan_fail(error, -EINVAL, "a time-out is not negative, or for ever");
 	o.flags &= ~IPCCHAN_OPEN_CREATE;
-	deadline_ns = deadline_of(timeout_ns);
+	deadline_ns = ipcchan_deadline(timeout_ns);
 	do {
 		port = ipcchan_port_new(IPCCHAN_SEND | IPCCHAN_RECEIVE, o.flags, -1);
 		if (!port)

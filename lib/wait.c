@@ -7,6 +7,26 @@
 #define MAX_LOOKS	3
 #define MANY_WAKES	64
 
+/** ipcchan_deadline() - when a time-out is over; 0: at once, IPCCHAN_WAIT_FOREVER: never */
+uint64_t ipcchan_deadline(int64_t timeout_ns)
+{
+	if (timeout_ns < 0)
+		return IPCCHAN_WAIT_FOREVER;
+	return timeout_ns ? ipcchan_device_now() + (uint64_t)timeout_ns : 0;
+}
+
+/** ipcchan_left() - what is left until then, as a time-out */
+int64_t ipcchan_left(uint64_t deadline_ns)
+{
+	uint64_t now, left;
+
+	if (deadline_ns == IPCCHAN_WAIT_FOREVER)
+		return IPCCHAN_WAIT_FOREVER_NS;
+	now = deadline_ns ? ipcchan_device_now() : 0;
+	left = deadline_ns > now ? deadline_ns - now : 0;
+	return left < INT64_MAX ? (int64_t)left : INT64_MAX;
+}
+
 int ipcchan_patience_init(const struct ipcchan_port *port, struct ipcchan_patience *p,
 			  struct ipcchan_spin *spin, int64_t timeout_ns)
 {
@@ -66,11 +86,13 @@ bool ipcchan_is_expired(struct ipcchan_patience *p)
 	return false;
 }
 
-/*
+/**
+ * ipcchan_nap() - a millisecond's rest: 0 or -EINTR
+ *
  * A peer that changes its words all the time must not keep us busy, nor deaf to
- * signals: after many wakes for nothing, a millisecond's rest.
+ * signals: so now and then, after much for nothing.
  */
-static int nap(void)
+int ipcchan_nap(void)
 {
 	struct timespec rest = { .tv_nsec = 1000000 };
 
@@ -93,7 +115,7 @@ int ipcchan_sleep(struct ipcchan_port *port, struct ipcchan_patience *p,
 	wait->deadline_ns = p->timeout_ns < 0 ? IPCCHAN_WAIT_FOREVER : p->deadline_ns;
 	rc = call_wait(port, wait);
 	if (!rc && ++p->wakes % MANY_WAKES == 0)
-		return nap();
+		return ipcchan_nap();
 	if (rc != -ETIMEDOUT)
 		return rc;
 	p->expired = true;

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /* Calls: replies find them, in whatever order, and those that come too late find nothing. */
+#include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "meet.h"
+#include "preempt.h"
+
+#include "internal.h"
 
 #define HOLDS	64	/* of a service, by default */
 
@@ -382,6 +387,214 @@ static void a_flood(void **state)
 	part(&m);
 }
 
+/* Each call has one reply, however often it is answered. */
+static void answered_twice(void **state)
+{
+	struct ipcchan_message r[2];
+	struct meeting m;
+	uint64_t a, b;
+
+	(void)state;
+	meet(&m, NULL, NULL);
+	a = start(&m, 1);
+	b = start(&m, 2);
+	r[0] = request(&m, 1);
+	r[1] = request(&m, 2);
+	for (uint64_t i = 0; i < 3; i++)
+		answer(&m, &r[0], 10 + i);
+	answer(&m, &r[1], 20);
+	assert_int_equal(result(&m, b), 20);
+	assert_int_equal(stats_of(m.client).holds, 1);
+	assert_int_equal(result(&m, IPCCHAN_ANY_CALL), 10);
+	assert_error(result(&m, IPCCHAN_ANY_CALL), ENOENT);
+	assert_error(result(&m, a), ENOENT);
+	assert_int_equal(stats_of(m.client).holds, 0);
+	part(&m);
+}
+
+static void *answer_late(void *arg)
+{
+	struct meeting *m = arg;
+	struct ipcchan_message r;
+
+	for (int i = 0; i < 2; i++) {
+		assert_ok(ipcchan_receive(m->server, &r, INT64_MAX));
+		rest(10 * MS);
+		assert_ok(ipcchan_reply(m->server, &r, "ok", 2, INT64_MAX));
+		assert_ok(ipcchan_release(m->server, &r));
+	}
+	assert_ok(send_number(m->server, 7));
+	return NULL;
+}
+
+/* As good as for ever. */
+static void the_longest_time(void **state)
+{
+	struct ipcchan_message reply;
+	struct meeting m;
+	pthread_t thread;
+	uint64_t call;
+
+	(void)state;
+	meet(&m, NULL, NULL);
+	assert_int_equal(pthread_create(&thread, NULL, answer_late, &m), 0);
+	assert_ok(ipcchan_call(m.client, "a", 1, &reply, INT64_MAX));
+	assert_ok(ipcchan_release(m.client, &reply));
+	assert_ok(ipcchan_call_start(m.client, "a", 1, &call, INT64_MAX));
+	assert_ok(ipcchan_call_finish(m.client, call, &reply, INT64_MAX));
+	assert_ok(ipcchan_release(m.client, &reply));
+	assert_ok(ipcchan_call_receive(m.client, &reply, INT64_MAX));
+	pthread_join(thread, NULL);
+	part(&m);
+}
+
+/* A server that fills its ring with replies nobody asked for, as soon as there is room. */
+struct flood {
+	struct meeting m;
+	pthread_t thread;
+	int stopped;
+};
+
+/* From @next on, what there is room for; returns the next after it. */
+static uint64_t pour(struct ipcchan_port *server, uint64_t next)
+{
+	struct ipcchan_tx *tx = server->tx;
+	const struct ipcchan_cursor *c = ipcchan_cursor_of(server, 1 - tx->slot);
+	uint64_t passed = ipcchan_load_acquire(&c->passed);
+
+	if (passed < tx->base)
+		passed = tx->base;
+	for (; next <= passed + tx->mask + 1; next++) {
+		struct ipcchan_desc *desc = &tx->ring[next & tx->mask];
+
+		desc->tag = IPCCHAN_TAG_CALL | IPCCHAN_TAG_REPLY | 1000;
+		ipcchan_store_release(&desc->seq, next);
+	}
+	return next;
+}
+
+static void *flood(void *arg)
+{
+	struct flood *f = arg;
+	uint64_t next = f->m.server->tx->base + 1;
+
+	while (!__atomic_load_n(&f->stopped, __ATOMIC_RELAXED))
+		next = pour(f->m.server, next);
+	return NULL;
+}
+
+static void flood_begin(struct flood *f, uint32_t depth)
+{
+	struct ipcchan_options o;
+
+	service_options(&o);
+	o.depth = depth;
+	f->stopped = 0;
+	meet(&f->m, &o, NULL);
+	assert_int_equal(pthread_create(&f->thread, NULL, flood, f), 0);
+	while (recv_number(f->m.client) == -EAGAIN)
+		;
+}
+
+static void flood_end(struct flood *f)
+{
+	__atomic_store_n(&f->stopped, 1, __ATOMIC_RELAXED);
+	pthread_join(f->thread, NULL);
+	part(&f->m);
+}
+
+static struct meeting met;
+static uint64_t poured;
+
+/* Always as many as there is room for, up to a thousand. */
+static void pour_more(void)
+{
+	if (poured < met.server->tx->base + 1000)
+		poured = pour(met.server, poured);
+}
+
+/* Who does not wait takes no more than there was when it came. */
+static void a_flood_of_replies_keeps_nobody(void **state)
+{
+	struct ipcchan_message message;
+	uint64_t call;
+	int rc[2];
+
+	(void)state;
+	meet(&met, NULL, NULL);
+	call = start(&met, 1);
+	poured = pour(met.server, met.server->tx->base + 1);
+	preempt_begin_at((void *)(uintptr_t)met.client->rx->sources[met.server->tx->slot].outbox,
+			 met.client->layout.arena, 0, pour_more);
+	preempt.always = true;
+	rc[0] = ipcchan_call_finish(met.client, call, &message, IPCCHAN_NO_WAIT);
+	rc[1] = ipcchan_call_receive(met.client, &message, IPCCHAN_NO_WAIT);
+	preempt.always = false;
+	preempt_end();
+	assert_error(rc[0], EAGAIN);
+	assert_error(rc[1], EAGAIN);
+	assert_int_equal(stats_of(met.client).received, 2 * 8);
+	part(&met);
+}
+
+/* After each message the time is looked at: the first is one too many. */
+static void a_flood_of_replies_stops_no_clock(void **state)
+{
+	struct ipcchan_message message;
+	struct flood f;
+	uint64_t call;
+
+	(void)state;
+	flood_begin(&f, 1024);
+	call = start(&f.m, 1);
+	for (int i = 0; i < 100; i++) {
+		uint64_t before = stats_of(f.m.client).received;
+
+		assert_error(ipcchan_call_finish(f.m.client, call, &message, 1), ETIMEDOUT);
+		assert_error(ipcchan_call_receive(f.m.client, &message, 1), ETIMEDOUT);
+		assert_in_range(stats_of(f.m.client).received - before, 0, 2);
+	}
+	assert_ok(ipcchan_call_cancel(f.m.client, call));
+	/* nor while there is no room */
+	while (!ipcchan_call_start(f.m.client, "a", 1, &call, 0))
+		assert_ok(ipcchan_call_cancel(f.m.client, call));
+	for (int i = 0; i < 100; i++) {
+		uint64_t before = stats_of(f.m.client).received;
+
+		assert_error(ipcchan_call(f.m.client, "a", 1, &message, 1), ETIMEDOUT);
+		assert_in_range(stats_of(f.m.client).received - before, 0, 2);
+	}
+	flood_end(&f);
+}
+
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+static void a_flood_of_replies_drowns_no_signal(void **state)
+{
+	struct itimerval often = { .it_interval.tv_usec = 500, .it_value.tv_usec = 500 };
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct ipcchan_message message;
+	struct ipcchan_options o;
+	struct meeting m;
+
+	(void)state;
+	service_options(&o);
+	o.depth = 65536;
+	meet(&m, &o, NULL);
+	pour(m.server, m.server->tx->base + 1);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	assert_error(ipcchan_call(m.client, "a", 1, &message, FOREVER), EINTR);
+	assert_error(ipcchan_call_receive(m.client, &message, FOREVER), EINTR);
+	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+	signal(SIGALRM, SIG_DFL);
+	assert_in_range(stats_of(m.client).received, 1, 65535);
+	part(&m);
+}
+
 /* Answers every request before it takes the next, and has no room either. */
 static void *serve_slowly(void *arg)
 {
@@ -452,6 +665,11 @@ int main(void)
 		test_apart(what_is_refused),
 		test_apart(a_call_whose_server_dies),
 		test_apart(a_flood),
+		test_apart(answered_twice),
+		test_apart(the_longest_time),
+		test(a_flood_of_replies_keeps_nobody),
+		test(a_flood_of_replies_stops_no_clock),
+		test(a_flood_of_replies_drowns_no_signal),
 		test_apart(full_both_ways),
 	};
 

@@ -5,7 +5,7 @@
  * A stretch of pages is made inaccessible, and whatever touches it is stopped
  * before each access until the n-th; before that, a function of the test's runs. So a test
  * that does this for every n sees what one thread may do at any time to
- * another's pages, without threads and without luck.
+ * another's pages, without threads and without luck. Or it runs before each access.
  *
  * The access is let through by the processor's single steps; x86-64 only.
  */
@@ -28,6 +28,7 @@ static struct {
 	uint64_t accesses;
 	uint64_t when;
 	void (*run)(void);
+	bool always;
 	bool on;
 	struct sigaction segv, trap;
 } preempt;
@@ -48,11 +49,12 @@ static inline void preempt_fault(int number, siginfo_t *info, void *context)
 		return;
 	}
 	preempt_protect(PROT_READ | PROT_WRITE);
-	if (preempt.accesses++ == preempt.when) {
-		preempt.on = false;
+	if (preempt.accesses++ >= preempt.when) {
+		preempt.on = preempt.always;
 		preempt.run();
-		return;
 	}
+	if (!preempt.on)
+		return;
 	uc->uc_mcontext.gregs[REG_EFL] |= PREEMPT_STEP;
 }
 
@@ -66,15 +68,14 @@ static inline void preempt_stepped(int number, siginfo_t *info, void *context)
 		preempt_protect(PROT_NONE);
 }
 
-/* From the roster to the last descriptor of sender 0: all but payloads. */
-static inline void preempt_begin(uint64_t when, void (*run)(void))
+/* On whole pages. */
+static inline void preempt_begin_at(void *at, size_t size, uint64_t when, void (*run)(void))
 {
 	struct sigaction fault = { .sa_sigaction = preempt_fault, .sa_flags = SA_SIGINFO };
 	struct sigaction step = { .sa_sigaction = preempt_stepped, .sa_flags = SA_SIGINFO };
-	struct sim_pages p = pages();
 
-	preempt.at = p.roster;
-	preempt.size = (size_t)(sim_arena(&p, 0) - p.roster);
+	preempt.at = at;
+	preempt.size = size;
 	preempt.when = when;
 	preempt.run = run;
 	preempt.accesses = 0;
@@ -82,6 +83,14 @@ static inline void preempt_begin(uint64_t when, void (*run)(void))
 	sigaction(SIGTRAP, &step, &preempt.trap);
 	preempt.on = true;
 	preempt_protect(PROT_NONE);
+}
+
+/* From the roster to the last descriptor of sender 0: all but payloads. */
+static inline void preempt_begin(uint64_t when, void (*run)(void))
+{
+	struct sim_pages p = pages();
+
+	preempt_begin_at(p.roster, (size_t)(sim_arena(&p, 0) - p.roster), when, run);
 }
 
 /* Did it come to the n-th access? */
