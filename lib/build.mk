@@ -13,7 +13,7 @@ LIB_PC := $(O)/lib/ipcchan.pc
 LIBS += $(O)/lib/$(LIB_SONAME) $(LIB_SO) $(LIB_A) $(LIB_PC)
 
 # The tests run over the simulated device, selftests/sim.
-LIB_TESTS := arena_test batch_test call_test doorbell_test drop_test handle_test \
+LIB_TESTS := arena_test batch_test call_test claim_test doorbell_test drop_test handle_test \
 	hostile_test latest_test many_test order_test place_test port_test preempt_test \
 	queue_test receive_test roster_test send_test service_test
 UNIT_TESTS += $(LIB_TESTS:%=$(O)/sim/asan/lib/tests/%)

@@ -10,6 +10,9 @@
 
 #define MOST	IPCCHAN_CLAIM_MOST
 
+/* Times that all that was claimed had vanished before it was read: in a call, or before a rest. */
+#define MAX_TRIES	256
+
 /** ipcchan_check_queue() - may this port claim? */
 int ipcchan_check_queue(const struct ipcchan_port *port)
 {
@@ -32,16 +35,42 @@ static bool is_verdict(const struct ipcchan_done *done)
 	       (!done->delay_ns || done->verdict == IPCCHAN_REFUSE);
 }
 
-/* All are held, and none is there twice. */
-static bool are_held(struct ipcchan_port *port, const struct ipcchan_done *done, size_t n)
+/* Is it held? It is not, a second time, until it is unmarked. */
+static bool mark(struct ipcchan_port *port, const struct ipcchan_message *message)
 {
-	struct ipcchan_held *held = port->rx->held;
+	bool held = is_held(port, message);
+
+	if (held)
+		port->rx->held[message->id].seq = 0;
+	return held;
+}
+
+static void unmark(struct ipcchan_port *port, const struct ipcchan_message *message)
+{
+	port->rx->held[message->id].seq = message->sequence;
+}
+
+/* All are held, and none is there twice. */
+static bool are_held(struct ipcchan_port *port, const struct ipcchan_message *messages, size_t n)
+{
 	size_t i;
 
-	for (i = 0; i < n && is_verdict(&done[i]) && is_held(port, done[i].message); i++)
-		held[done[i].message->id].seq = 0;
+	for (i = 0; i < n && mark(port, &messages[i]); i++)
+		;
 	for (size_t j = 0; j < i; j++)
-		held[done[j].message->id].seq = done[j].message->sequence;
+		unmark(port, &messages[j]);
+	return i == n;
+}
+
+/* The same of verdicts, and each is one. */
+static bool are_verdicts(struct ipcchan_port *port, const struct ipcchan_done *done, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && is_verdict(&done[i]) && mark(port, done[i].message); i++)
+		;
+	for (size_t j = 0; j < i; j++)
+		unmark(port, done[j].message);
 	return i == n;
 }
 
@@ -79,7 +108,7 @@ static int call(struct ipcchan_port *port, struct request *r, uint32_t verdicts,
 	return ipcchan_device_call(port->fd, IPCCHAN_IOC_CLAIM, &r->claim);
 }
 
-/* Were the verdicts looked at, if this came of the call? */
+/* Have the messages been given back, if this came of the call? */
 static bool has_judged(int rc)
 {
 	return rc != -EBUSY && rc != -EINVAL && rc != -EFAULT;
@@ -97,11 +126,17 @@ static void put_verdicts(struct request *r, const struct ipcchan_done *done, siz
 	}
 }
 
+/*
+ * What came of the verdicts in a call that returned @rc. A port that has ended does not
+ * learn it, unless the module said: it may have ended before them, or while it slept after.
+ */
 static void take_results(struct ipcchan_port *port, const struct request *r,
-			 struct ipcchan_done *done, size_t n)
+			 struct ipcchan_done *done, size_t n, int rc)
 {
+	bool unknown = rc == -ESHUTDOWN && !r->claim.nr_failed;
+
 	for (size_t i = 0; i < n; i++) {
-		done[i].result = r->verdicts[i].result;
+		done[i].result = unknown ? rc : r->verdicts[i].result;
 		let_go(port, done[i].message);
 	}
 }
@@ -194,49 +229,68 @@ static uint32_t open_claims(struct ipcchan_port *port, struct request *r,
 	return good;
 }
 
-static uint64_t deadline_of(int64_t timeout_ns)
+/**
+ * ipcchan_claim_again() - what was claimed has vanished: is there time for more?
+ * @tries:	so often, with this time
+ *
+ * 0, or why not. A sender may do that without end.
+ */
+int ipcchan_claim_again(uint64_t deadline_ns, uint32_t tries)
 {
-	if (timeout_ns <= 0)
-		return timeout_ns ? IPCCHAN_WAIT_FOREVER : 0;
-	return ipcchan_device_now() + (uint64_t)timeout_ns;
+	if (deadline_ns && !ipcchan_left(deadline_ns))
+		return -ETIMEDOUT;
+	if (tries % MAX_TRIES)
+		return 0;
+	return deadline_ns ? ipcchan_nap() : -EAGAIN;
 }
 
-/* Verdicts that one call has no room for. */
+/* Verdicts that one call has no room for: 0, -EBUSY, or an error that comes again. */
 static int judge_rest(struct ipcchan_port *port, struct request *r, struct ipcchan_done *done,
 		      size_t n)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < n && !rc; i += MOST) {
+	for (size_t i = 0; i < n && has_judged(rc); i += MOST) {
 		uint32_t part = n - i < MOST ? (uint32_t)(n - i) : MOST;
 
 		put_verdicts(r, &done[i], part);
 		rc = call(port, r, part, 0, 0);
-		if (!rc)
-			take_results(port, r, &done[i], part);
+		if (has_judged(rc))
+			take_results(port, r, &done[i], part, rc);
 	}
-	return rc;
+	return has_judged(rc) ? 0 : rc;
 }
 
 static ssize_t claim(struct ipcchan_port *port, struct request *r, struct ipcchan_done *done,
 		     uint32_t nr_done, struct ipcchan_message *messages, size_t n,
 		     uint64_t deadline_ns)
 {
-	uint32_t good;
+	uint32_t good, tries = 0;
 	int rc, why;
 
 	put_verdicts(r, done, nr_done);
-	for (;;) {
+	do {
 		rc = call(port, r, nr_done, n, deadline_ns);
 		if (has_judged(rc))
-			take_results(port, r, done, nr_done);
+			take_results(port, r, done, nr_done, rc);
 		if (rc)
 			return rc == -ETIMEDOUT && !deadline_ns ? -EAGAIN : rc;
 		good = open_claims(port, r, messages, &why);
 		if (good || !n || why == -EPROTO)
 			return good || !n ? (ssize_t)good : why;
 		nr_done = 0;	/* what vanished is gone: look for others */
-	}
+		rc = ipcchan_claim_again(deadline_ns, ++tries);
+	} while (!rc);
+	return rc;
+}
+
+/** ipcchan_claim_until() - up to @n messages, by a port that may claim */
+ssize_t ipcchan_claim_until(struct ipcchan_port *port, struct ipcchan_message *messages, size_t n,
+			    uint64_t deadline_ns)
+{
+	struct request r;
+
+	return claim(port, &r, NULL, 0, messages, n, deadline_ns);
 }
 
 ssize_t ipcchan_claim(struct ipcchan_port *port, struct ipcchan_done *done, size_t nr_done,
@@ -248,13 +302,13 @@ ssize_t ipcchan_claim(struct ipcchan_port *port, struct ipcchan_done *done, size
 
 	if (rc)
 		return rc;
-	if (timeout_ns < IPCCHAN_WAIT_FOREVER_NS || !are_held(port, done, nr_done))
+	if (timeout_ns < IPCCHAN_WAIT_FOREVER_NS || !are_verdicts(port, done, nr_done))
 		return -EINVAL;
 	rc = judge_rest(port, &r, done, rest);
 	if (rc)
 		return rc;
 	return claim(port, &r, done ? done + rest : NULL, (uint32_t)(nr_done - rest), messages, n,
-		     n ? deadline_of(timeout_ns) : 0);
+		     n ? ipcchan_deadline(timeout_ns) : 0);
 }
 
 int ipcchan_refuse(struct ipcchan_port *port, struct ipcchan_message *message, uint64_t delay_ns)
@@ -268,7 +322,7 @@ int ipcchan_refuse(struct ipcchan_port *port, struct ipcchan_message *message, u
 }
 
 /**
- * ipcchan_acknowledge() - all of @n, or (of the first MOST) -EINVAL and none
+ * ipcchan_acknowledge() - all of @n, or -EINVAL and none
  *
  * Else the error of the first that was not ours any more, or 0.
  */
@@ -277,6 +331,8 @@ int ipcchan_acknowledge(struct ipcchan_port *port, struct ipcchan_message *messa
 	struct ipcchan_done done[MOST];
 	int result = 0;
 
+	if (!are_held(port, messages, n))
+		return -EINVAL;
 	for (size_t i = 0; i < n; i += MOST) {
 		size_t part = n - i < MOST ? n - i : MOST;
 		ssize_t rc;
@@ -284,7 +340,7 @@ int ipcchan_acknowledge(struct ipcchan_port *port, struct ipcchan_message *messa
 		for (size_t j = 0; j < part; j++)
 			done[j] = (struct ipcchan_done){ .message = &messages[i + j] };
 		rc = ipcchan_claim(port, done, part, NULL, 0, IPCCHAN_NO_WAIT);
-		if (rc)
+		if (rc && rc != -ESHUTDOWN)
 			return (int)rc;
 		for (size_t j = 0; j < part && !result; j++)
 			result = done[j].result;

@@ -411,6 +411,11 @@ IPCCHAN_API ssize_t ipcchan_recv_files(struct ipcchan_port *port, void *data, si
  *
  * @messages[i].length tells how long it was. Waits as ipcchan_recv() for the first; ends
  * before one that is too long for its buffer. Returns how many; an error only if none.
+ *
+ * On a queue: as ipcchan_recv(), with at most 64 messages, and no buffer beyond the first that is
+ * longer than the one before it. What is too long is refused, it alone, and the next is
+ * copied in its place; what was not ours any more when it was acknowledged is left out.
+ * If nothing is left -EMSGSIZE (@messages[0].length tells how long) or -ESTALE.
  */
 IPCCHAN_API ssize_t ipcchan_recv_batch(struct ipcchan_port *port, const struct iovec *buffers,
 				       struct ipcchan_message *messages, size_t n,
@@ -428,7 +433,9 @@ IPCCHAN_API ssize_t ipcchan_recv_batch(struct ipcchan_port *port, const struct i
  * struct ipcchan_done - a verdict
  * @message:	held; released by ipcchan_claim(), whatever the @result
  * @verdict:	IPCCHAN_DONE_*
- * @result:	out: 0; -ESTALE it was not ours any more, -ENOENT the module knows no such
+ * @result:	out: 0; -ESTALE it was not ours any more, -ENOENT the module knows no such,
+ *		-ESHUTDOWN this port has ended: perhaps before the verdict was taken, and
+ *		another gets the message
  * @delay_ns:	IPCCHAN_DONE_REFUSE: not to be claimed again before so long; at most a day
  */
 struct ipcchan_done {
@@ -446,8 +453,8 @@ struct ipcchan_done {
  *
  * Sleeps, and never polls: the kernel says who gets a message. Returns how many were claimed. After
  * any error but -EINVAL (a message is not held or there twice, or a verdict is none), -EBUSY,
- * -EPERM and -EOPNOTSUPP (not a queue) the verdicts have been taken: -EAGAIN nothing now (no wait);
- * -ETIMEDOUT; -EINTR; -ENOBUFS as many are held as the geometry allows; -EPIPE the last sender
+ * -EPERM and -EOPNOTSUPP (not a queue) the messages have been released, and each @result says
+ * what came of the verdict: -EAGAIN nothing now, or all vanished (no wait); -ETIMEDOUT; -EINTR; -ENOBUFS as many are held as the geometry allows; -EPIPE the last sender
  * has left and nothing will come back; -EPROTO a sender's pages make no sense: the message
  * was discarded, ipcchan_port_culprit() names it; -ESHUTDOWN.
  */

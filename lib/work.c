@@ -80,13 +80,18 @@ static void finish(struct ipcchan_port *port, struct ipcchan_done *done,
 ssize_t ipcchan_work_recvv(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
 			   struct ipcchan_message *message, int64_t timeout_ns, int rc)
 {
+	uint64_t deadline_ns = ipcchan_deadline(timeout_ns);
 	struct ipcchan_done done;
 	ssize_t claimed, judged;
+	uint32_t tries = 0;
+	int again;
 
 	if (!is_ours(port, rc))
 		return rc;
+	if (timeout_ns < IPCCHAN_WAIT_FOREVER_NS)
+		return -EINVAL;
 	do {
-		claimed = ipcchan_claim(port, NULL, 0, message, 1, timeout_ns);
+		claimed = ipcchan_claim_until(port, message, 1, deadline_ns);
 		if (claimed < 0)
 			return claimed;
 		rc = copy_out(pieces, n, message);
@@ -94,34 +99,97 @@ ssize_t ipcchan_work_recvv(struct ipcchan_port *port, const struct iovec *pieces
 		judged = ipcchan_claim(port, &done, 1, NULL, 0, IPCCHAN_NO_WAIT);
 		if (judged)
 			return judged;
-	} while (done.verdict == IPCCHAN_DISCARD);
+		if (done.verdict != IPCCHAN_DISCARD)
+			break;
+		again = ipcchan_claim_again(deadline_ns, ++tries);
+		if (again)
+			return again;
+	} while (true);
 	if (rc)
 		return rc;
 	return done.result ? done.result : (ssize_t)message->length;
 }
 
-/* As many as are long enough; from the first that is too long on they go back. */
+/* How many buffers, of which none is longer than the one before it. */
+static size_t count_buffers(const struct iovec *buffers, size_t n)
+{
+	size_t i = 1;
+
+	if (n > IPCCHAN_CLAIM_MOST)
+		n = IPCCHAN_CLAIM_MOST;
+	while (i < n && buffers[i].iov_len <= buffers[i - 1].iov_len)
+		i++;
+	return i < n ? i : n;
+}
+
+/*
+ * Copies out what was claimed, each into the next buffer, and judges it. What is too
+ * long for one is too long for those that follow: that alone goes back.
+ */
+static ssize_t copy_all(struct ipcchan_port *port, const struct iovec *buffers,
+			struct ipcchan_message *messages, struct ipcchan_done *done, size_t n)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		finish(port, &done[i], &messages[i],
+		       copy_out(&buffers[used], 1, &messages[i]));
+		used += done[i].verdict == IPCCHAN_ACKNOWLEDGE;
+	}
+	return ipcchan_claim(port, done, n, NULL, 0, IPCCHAN_NO_WAIT);
+}
+
+/*
+ * What was acknowledged, and ours until then, comes to the front: how many. Else the
+ * error of the first that was something, or 0: all had vanished.
+ */
+static ssize_t sort_out(const struct iovec *buffers, struct ipcchan_message *messages,
+			const struct ipcchan_done *done, size_t n)
+{
+	size_t good = 0, used = 0;
+	int why = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool taken = done[i].verdict == IPCCHAN_ACKNOWLEDGE;
+		int rc = taken ? done[i].result : -EMSGSIZE;
+
+		if (done[i].verdict == IPCCHAN_DISCARD)
+			continue;
+		if (!rc && used != good && messages[i].length)
+			memcpy(buffers[good].iov_base, buffers[used].iov_base, messages[i].length);
+		if (!rc || (!good && !why))
+			messages[good] = messages[i];
+		good += !rc;
+		used += taken;
+		why = why ? why : rc;
+	}
+	return good ? (ssize_t)good : why;
+}
+
 ssize_t ipcchan_work_recv_batch(struct ipcchan_port *port, const struct iovec *buffers,
 				struct ipcchan_message *messages, size_t n, int64_t timeout_ns,
 				int rc)
 {
+	uint64_t deadline_ns = ipcchan_deadline(timeout_ns);
 	struct ipcchan_done done[IPCCHAN_CLAIM_MOST];
-	ssize_t claimed, good = 0, judged;
+	uint32_t tries = 0;
+	ssize_t claimed, good;
 
-	if (!is_ours(port, rc))
-		return rc;
-	if (n > IPCCHAN_CLAIM_MOST)
-		n = IPCCHAN_CLAIM_MOST;
-	claimed = ipcchan_claim(port, NULL, 0, messages, n, timeout_ns);
-	if (claimed < 0)
-		return claimed;
-	rc = 0;
-	for (ssize_t i = 0; i < claimed; i++) {
-		if (!rc)
-			rc = copy_out(&buffers[i], 1, &messages[i]);
-		finish(port, &done[i], &messages[i], rc);
-		good += !rc;
-	}
-	judged = ipcchan_claim(port, done, (size_t)claimed, NULL, 0, IPCCHAN_NO_WAIT);
-	return judged ? judged : good ? good : rc;
+	if (!is_ours(port, rc) || !n)
+		return is_ours(port, rc) ? 0 : rc;
+	if (timeout_ns < IPCCHAN_WAIT_FOREVER_NS)
+		return -EINVAL;
+	n = count_buffers(buffers, n);
+	do {
+		claimed = ipcchan_claim_until(port, messages, n, deadline_ns);
+		if (claimed < 0)
+			return claimed;
+		good = copy_all(port, buffers, messages, done, (size_t)claimed);
+		if (!good)
+			good = sort_out(buffers, messages, done, (size_t)claimed);
+		if (good)
+			return good;
+		rc = ipcchan_claim_again(deadline_ns, ++tries);
+	} while (!rc);
+	return rc;
 }

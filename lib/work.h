@@ -15,6 +15,9 @@
 
 /* claim.c */
 int ipcchan_check_queue(const struct ipcchan_port *port);
+ssize_t ipcchan_claim_until(struct ipcchan_port *port, struct ipcchan_message *messages, size_t n,
+			    uint64_t deadline_ns);
+int ipcchan_claim_again(uint64_t deadline_ns, uint32_t tries);
 int ipcchan_acknowledge(struct ipcchan_port *port, struct ipcchan_message *messages, size_t n);
 
 /*

@@ -4,44 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "check.h"
-
-static struct ipcchan_port *open_as(uint32_t roles, struct ipcchan_options *o)
-{
-	struct ipcchan_port *port;
-
-	o->flags |= IPCCHAN_OPEN_CREATE;
-	o->type = IPCCHAN_QUEUE;
-	if (!o->depth) {
-		o->depth = 16;
-		o->holds = 4;
-		o->arena = 4096;
-	}
-	assert_ok(ipcchan_open(&port, NAME, roles, o, NULL));
-	return port;
-}
-
-static struct ipcchan_port *open_queue(uint32_t roles)
-{
-	struct ipcchan_options o;
-
-	ipcchan_options_init(&o);
-	return open_as(roles, &o);
-}
-
-static void send_n(struct ipcchan_port *tx, uint64_t n)
-{
-	assert_ok(ipcchan_send(tx, &n, sizeof(n), 0));
-}
-
-static uint64_t number_in(const struct ipcchan_message *m)
-{
-	uint64_t n;
-
-	assert_int_equal(m->length, sizeof(n));
-	memcpy(&n, m->data, sizeof(n));
-	return n;
-}
+#include "queue.h"
 
 static void claims_and_acknowledges(void **state)
 {
@@ -95,7 +58,7 @@ static void receives_as_topics_do(void **state)
 	struct ipcchan_message m[6];
 	struct ipcchan_stats stats = { .size = sizeof(stats) };
 	char longer[200], text[200];
-	struct iovec pieces[2] = { { text, 100 }, { text + 100, 100 } }, buffers[3];
+	struct iovec pieces[2] = { { text, 100 }, { text + 100, 100 } }, buffers[101] = { 0 };
 
 	(void)state;
 	memset(longer, 'x', sizeof(longer));
@@ -386,7 +349,9 @@ static void discards_nonsense(void **state)
 	sim_desc(&pages, 0, sim_sender(&pages, 0)->base + 4)->files = 1;
 	assert_error(ipcchan_receive(rx, &m[0], 0), EPROTO);
 	assert_error(ipcchan_receive(rx, &m[0], 0), EAGAIN);
+	/* nobody has it any more */
 	ipcchan_port_close(tx);
+	assert_error(ipcchan_receive(rx, &m[0], 0), EPIPE);
 	ipcchan_port_close(rx);
 }
 
