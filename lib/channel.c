@@ -263,7 +263,7 @@ int ipcchan_port_info(const struct ipcchan_port *port, struct ipcchan_info *info
 		.roles = port->roles,
 		.overflow = port->overflow,
 		.history = port->history,
-		.type = port->queue ? IPCCHAN_QUEUE : IPCCHAN_TOPIC,
+		.type = port->type == IPCCHAN_TYPE_CONNECTION ? IPCCHAN_SERVICE : port->type,
 	};
 
 	if (ipcchan_is_forked(port))

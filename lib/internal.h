@@ -252,6 +252,7 @@ struct ipcchan_port {
 	const struct ipcchan_slot *receivers;
 	uint64_t spin_rate;	/* turns in 2^20 ns */
 	struct ipcchan_calls *calls;	/* call.c; NULL: it makes none */
+	uint32_t type;		/* of the channel: enum ipcchan_type */
 
 	/* any thread; atomic, relaxed; seldom written */
 	_Alignas(IPCCHAN_CACHE_LINE) uint64_t spin_turns;	/* at most */

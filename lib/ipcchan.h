@@ -162,7 +162,7 @@ struct ipcchan_info {
 	uint32_t history;
 	uint64_t stall_ns;	/* 0 from ipcchan_port_info() */
 	char label[64];		/* "" from ipcchan_port_info() */
-	uint32_t type;		/* IPCCHAN_TOPIC, IPCCHAN_QUEUE */
+	uint32_t type;		/* IPCCHAN_TOPIC, _QUEUE, _SERVICE (a connection too) */
 	uint32_t max_deliveries; /* 0 from ipcchan_port_info(), as what follows */
 	uint64_t lease_ns;
 	char dead_letter[64];

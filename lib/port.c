@@ -97,6 +97,7 @@ static int adopt(struct ipcchan_port *port, const struct ipcchan_attach *a,
 	if (!is_known(a))
 		return ipcchan_fail(error, -EOPNOTSUPP, "this library is too old for a channel "
 				    "of type %u, overflow %u", a->type, a->overflow);
+	port->type = a->type;
 	port->queue = a->type == IPCCHAN_TYPE_QUEUE;
 	port->plain = port->queue ? port->roles & ~IPCCHAN_RECEIVE : port->roles;
 	port->id = a->port_id;

@@ -8,6 +8,8 @@
 #include "preempt.h"
 #include "queue.h"
 
+#include "device.h"
+
 #define MANY	1024u
 #define TRIES	256u	/* as many as may vanish in a call */
 
@@ -306,6 +308,43 @@ static void releases_all_or_none(void **state)
 	close_both();
 }
 
+static void *send_for_ever(void *arg)
+{
+	uint64_t n = 0;
+
+	do
+		*(int *)arg = ipcchan_send(tx, &n, sizeof(n), FOREVER);
+	while (!*(int *)arg);
+	return NULL;
+}
+
+/* Who polls for room sees that the channel goes, and does not poll to the end. */
+static void who_polls_for_room_sees_the_end(void **state)
+{
+	struct ipcchan_options o;
+	pthread_t thread;
+	uint64_t begin;
+	int rc;
+
+	(void)state;
+	ipcchan_options_init(&o);
+	o.flags = IPCCHAN_OPEN_SPIN_FIXED;
+	o.spin_ns = (uint64_t)(20000 * MS);
+	rx = open_queue(RECEIVE);
+	tx = open_as(SEND, &o);
+	assert_ok(pthread_create(&thread, NULL, send_for_ever, &rc));
+	while (!stats_of(tx).full)
+		usleep(1000);
+	usleep(10000);
+	begin = ipcchan_device_now();
+	assert_ok(ipcchan_delete(NAME, NULL));
+	pthread_join(thread, NULL);
+	assert_error(rc, ESHUTDOWN);
+	assert_in_range(ipcchan_device_now() - begin, 0, 10000 * MS);
+	assert_int_equal(sim_calls().waits, 0);
+	close_both();
+}
+
 /* Of a batch only what is too long counts as refused. */
 static void a_long_one_among_short_ones(void **state)
 {
@@ -467,6 +506,7 @@ int main(void)
 		test(verdicts_of_a_busy_port),
 		test(verdicts_of_a_port_that_has_ended),
 		test(releases_all_or_none),
+		test(who_polls_for_room_sees_the_end),
 		test(a_long_one_among_short_ones),
 		test(a_batch_without_what_vanished),
 		test(a_batch_that_was_too_late),

@@ -88,6 +88,12 @@ static void each_hears_the_other_only(void **state)
 		assert_ok(recv_long(m.client, 2));
 		assert_error(recv_number(m.client), EAGAIN);
 	}
+	for (int i = 0; i < 2; i++) {
+		struct ipcchan_info info = { .size = sizeof(info) };
+
+		assert_ok(ipcchan_port_info(i ? m.client : m.server, &info));
+		assert_int_equal(info.type, IPCCHAN_SERVICE);
+	}
 	assert_int_equal(ipcchan_port_peers(m.client, SEND), 1);
 	assert_int_equal(ipcchan_port_peers(m.server, RECEIVE), 1);
 	part(&m);
@@ -273,6 +279,39 @@ static void the_backlog_has_an_end(void **state)
 	ipcchan_listener_close(l);
 }
 
+#define CLIENTS	8
+
+/* All begin at once: whoever finds the place in the backlog taken tries again. */
+static void a_crowd_gets_in(void **state)
+{
+	struct connecting crowd[CLIENTS];
+	struct ipcchan_port *ports[CLIENTS];
+	struct ipcchan_options o;
+	struct ipcchan_listener *l;
+
+	(void)state;
+	service_options(&o);
+	o.backlog = 1;
+	l = listen_with(&o);
+	for (int round = 0; round < 10; round++) {
+		for (int i = 0; i < CLIENTS; i++) {
+			crowd[i] = (struct connecting){
+				.flags = IPCCHAN_OPEN_WAIT, .timeout_ns = FOREVER,
+			};
+			connect_begin(&crowd[i]);
+		}
+		for (int i = 0; i < CLIENTS; i++)
+			assert_ok(ipcchan_accept(l, &ports[i], NULL, 10000 * MS));
+		for (int i = 0; i < CLIENTS; i++) {
+			connect_end(&crowd[i]);
+			assert_ok(crowd[i].rc);
+			ipcchan_port_close(crowd[i].port);
+			ipcchan_port_close(ports[i]);
+		}
+	}
+	ipcchan_listener_close(l);
+}
+
 static void a_user_has_so_many(void **state)
 {
 	struct ipcchan_error error;
@@ -383,6 +422,7 @@ int main(void)
 		test_apart(what_is_accepted_outlives_the_service),
 		test_apart(waits_for_the_service_and_the_listener),
 		test_apart(the_backlog_has_an_end),
+		test_apart(a_crowd_gets_in),
 		test_apart(a_user_has_so_many),
 		test_apart(a_child_has_none_of_it),
 		test_apart(needs_the_module),
