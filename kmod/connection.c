@@ -48,6 +48,24 @@ static struct ipcchan_port *add_port(struct ipcchan_channel *chan,
 	return ipcchan_port_attach(&access, &both, mapping, why);
 }
 
+static int ended(struct ipcchan_why *why)
+{
+	return ipcchan_refuse(why, -ECONNREFUSED,
+			      "the connection was ended while it was made");
+}
+
+/* Not if it is GONE: who administers the service may have its number by now. */
+static int count(struct ipcchan_connection *c, struct ipcchan_why *why)
+{
+	int err;
+
+	mutex_lock_nested(&c->chan->mutex, SINGLE_DEPTH_NESTING);
+	err = c->chan->state == IPCCHAN_CHANNEL_ACTIVE ?
+		      ipcchan_service_count(c, why) : ended(why);
+	mutex_unlock(&c->chan->mutex);
+	return err;
+}
+
 /* The last that can fail: whoever was let in may still come in. */
 static int admit(const struct ipcchan_access *access,
 		 struct ipcchan_connection *c, struct ipcchan_why *why)
@@ -58,7 +76,7 @@ static int admit(const struct ipcchan_access *access,
 	if (access->grant)
 		err = ipcchan_grant_check_locked(access->grant, why);
 	if (!err)
-		err = ipcchan_service_count(c, why);
+		err = count(c, why);
 	mutex_unlock(&access->chan->mutex);
 	return err;
 }
@@ -76,6 +94,8 @@ static struct ipcchan_port *connect(const struct ipcchan_access *access,
 		return ERR_CAST(chan);
 	port = add_port(chan, mapping, why);
 	err = PTR_ERR_OR_ZERO(port) ?: admit(access, chan->connection, why);
+	if (PTR_ERR_OR_ZERO(port) == -ENOENT)
+		err = ended(why);
 	if (err) {
 		if (!IS_ERR(port))
 			ipcchan_port_free(port);

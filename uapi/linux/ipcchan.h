@@ -330,7 +330,8 @@ struct ipcchan_delete {
  * file is a port already; EUSERS all slots of the role are taken; EOVERFLOW
  * the free slots have used up their sequence numbers; EDQUOT a limit on ports
  * or bytes, or the listener's on connections; to connect: ECONNREFUSED nobody listens,
- * EAGAIN the backlog is full; ETIMEDOUT with ATTACH_WAIT; ENOMEM; EINTR killed while
+ * or the connection was deleted, or its port evicted, before the call was over, EAGAIN
+ * the backlog is full; ETIMEDOUT with ATTACH_WAIT; ENOMEM; EINTR killed while
  * memory was taken, or a signal with ATTACH_WAIT; EOPNOTSUPP.
  */
 struct ipcchan_attach {
