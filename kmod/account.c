@@ -11,6 +11,7 @@
 #include <linux/user_namespace.h>
 
 #include "account.h"
+#include "closer.h"
 
 struct ipcchan_account {
 	/* constant */
@@ -18,6 +19,7 @@ struct ipcchan_account {
 	struct user_namespace *ns;
 	kuid_t uid;
 	struct ipcchan_account *parent;
+	struct ipcchan_closer closer;	/* of who has no parent; with its own rules */
 	/* protected by account_lock */
 	unsigned int refs;
 	struct ipcchan_usage usage;
@@ -108,6 +110,7 @@ static struct ipcchan_account *get_one(struct user_namespace *ns, kuid_t uid,
 	fresh->uid = uid;
 	fresh->parent = parent;
 	fresh->refs = 1;
+	ipcchan_closer_init(&fresh->closer);
 
 	spin_lock(&account_lock);
 	a = find_locked(ns, uid);
@@ -176,6 +179,14 @@ struct ipcchan_account *ipcchan_account_put(struct ipcchan_account *account)
 		account = parent;
 	}
 	return NULL;
+}
+
+/* The closer of the user himself, whatever namespaces he has made. */
+struct ipcchan_closer *ipcchan_account_closer(struct ipcchan_account *account)
+{
+	while (account->parent)
+		account = account->parent;
+	return &account->closer;
 }
 
 static bool fits(const struct ipcchan_usage *usage, const ulong *limit,
@@ -257,6 +268,9 @@ int ipcchan_charge_files(struct ipcchan_account *account,
 {
 	int err;
 
+	if (ipcchan_closer_lags(ipcchan_account_closer(account)))
+		return ipcchan_refuse(why, -EDQUOT,
+				      "too many files of the user's messages are still to be closed");
 	spin_lock(&account_lock);
 	if (too_many_files(account, amount))
 		err = ipcchan_refuse(why, -ETOOMANYREFS,

@@ -26,6 +26,7 @@ enum ipcchan_kind {
 };
 
 struct ipcchan_account;
+struct ipcchan_closer;
 
 struct ipcchan_usage {
 	u64 used[IPCCHAN_KINDS];
@@ -34,6 +35,7 @@ struct ipcchan_usage {
 struct ipcchan_account *ipcchan_account_get(void);
 struct ipcchan_account *ipcchan_account_ref(struct ipcchan_account *account);
 struct ipcchan_account *ipcchan_account_put(struct ipcchan_account *account);
+struct ipcchan_closer *ipcchan_account_closer(struct ipcchan_account *account);
 
 int ipcchan_charge(struct ipcchan_account *account, struct ipcchan_usage *net,
 		   enum ipcchan_kind kind, u64 amount, struct ipcchan_why *why);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Keeping files until nobody needs them. Letters: Documentation/protocol.md */
 #include <asm/barrier.h>
-#include <linux/file.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 
 #include "bundle.h"
+#include "closer.h"
 #include "names.h"
 #include "ring.h"
 
@@ -39,24 +38,13 @@ static struct ipcchan_bundle *find(const struct ipcchan_sender_slot *s, u64 seq)
 	return node ? bundle_of(node) : NULL;
 }
 
-/* The files are closed when this task, or a worker, comes to it: not here. */
-static void destroy(struct ipcchan_channel *chan, struct ipcchan_bundle *bundle)
-{
-	u32 i;
-
-	for (i = 0; i < bundle->nr; i++)
-		fput(bundle->files[i]);
-	ipcchan_uncharge(bundle->account, &chan->net->usage, IPCCHAN_FILES,
-			 bundle->nr);
-	ipcchan_account_put(bundle->account);
-	kfree(bundle);
-}
-
 static void erase(struct ipcchan_channel *chan, u32 slot,
 		  struct ipcchan_bundle *bundle)
 {
 	rb_erase(&bundle->node, &chan->senders[slot].bundles);
-	destroy(chan, bundle);
+	ipcchan_uncharge(bundle->account, &chan->net->usage, IPCCHAN_FILES,
+			 bundle->nr);
+	ipcchan_closer_take(bundle);
 }
 
 /* Has the message been put into the ring, whatever became of it? */

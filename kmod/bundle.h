@@ -17,10 +17,12 @@
  * whatever of these is. So each bundle has a living process, and files that
  * refer to their own channel, or namespace, cannot keep each other for ever.
  *
- * All with the channel's mutex.
+ * All with the channel's mutex, but that files are closed later: closer.h
  */
 #ifndef IPCCHAN_BUNDLE_H
 #define IPCCHAN_BUNDLE_H
+
+#include <linux/llist.h>
 
 #include "port.h"
 
@@ -29,6 +31,7 @@ struct file;
 /**
  * struct ipcchan_bundle - files of one message
  * @node:	in its slot's tree, by @seq
+ * @closing:	in its closer's list, when it is in no tree any more
  * @account:	what the files are charged to; has a reference
  * @seq:	the message's sequence
  * @owed:	receivers' slots it is for, a bit each
@@ -39,6 +42,7 @@ struct file;
  */
 struct ipcchan_bundle {
 	struct rb_node node;
+	struct llist_node closing;
 	struct ipcchan_account *account;
 	u64 seq;
 	u64 owed;

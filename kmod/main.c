@@ -9,6 +9,7 @@
 #include <linux/module.h>
 
 #include "account.h"
+#include "closer.h"
 #include "device.h"
 #include "names.h"
 #include "netlink.h"
@@ -21,9 +22,12 @@ static int __init ipcchan_init(void)
 	int err;
 
 	ipcchan_account_init();
-	err = ipcchan_stall_start();
+	err = ipcchan_closer_start();
 	if (err)
 		return err;
+	err = ipcchan_stall_start();
+	if (err)
+		goto closer;
 	err = ipcchan_names_init();
 	if (err)
 		goto stall;
@@ -41,6 +45,8 @@ names:
 	ipcchan_names_exit();
 stall:
 	ipcchan_stall_stop();
+closer:
+	ipcchan_closer_stop();
 	return err;
 }
 
@@ -50,6 +56,7 @@ static void __exit ipcchan_exit(void)
 	ipcchan_netlink_exit();
 	ipcchan_names_exit();
 	ipcchan_stall_stop();
+	ipcchan_closer_stop();
 }
 
 module_init(ipcchan_init);

@@ -712,7 +712,8 @@ struct ipcchan_peer {
  * ENOTCONN, EBUSY, ESHUTDOWN as for kick; EINVAL the port does not send, its own
  * region is not mapped, or the sequence is none of those; EEXIST the message has files;
  * EBADF a descriptor is not open; ELOOP a file that may not be sent; ETOOMANYREFS
- * the user has more in messages than RLIMIT_NOFILE; EDQUOT a limit on files; ENOMEM.
+ * the user has more in messages than RLIMIT_NOFILE; EDQUOT a limit on files, or too
+ * many that were let go are still to be closed; ENOMEM.
  */
 struct ipcchan_files_put {
 	__u32	size;
