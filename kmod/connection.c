@@ -117,15 +117,11 @@ ipcchan_connection_make(const struct ipcchan_access *access,
 			const struct ipcchan_attach *args,
 			struct address_space *mapping, struct ipcchan_why *why)
 {
-	struct ipcchan_port *port;
-	int err = ipcchan_service_await(access->chan, args, why);
+	int err = ipcchan_service_await(access, args, why);
 
-	if (err)
-		return ERR_PTR(err);
-	port = connect(access, mapping, why);
-	if (IS_ERR(port))
-		ipcchan_service_spare(access->chan);
-	return port;
+	/* others that wait for the same, before what may take its time */
+	ipcchan_service_spare(access->chan);
+	return err ? ERR_PTR(err) : connect(access, mapping, why);
 }
 
 /* No server for it just now: it waits again, as the next, if it still can. */
@@ -151,7 +147,7 @@ struct ipcchan_port *ipcchan_connection_accept(struct ipcchan_port *listener,
 	struct ipcchan_port *port = ERR_PTR(-EAGAIN);
 	struct ipcchan_channel *chan;
 
-	while ((chan = ipcchan_service_take(listener->chan))) {
+	while ((chan = ipcchan_service_take(listener->chan, listener))) {
 		port = add_port(chan, mapping, why);
 		/* its client may have left: then it is no more */
 		if (IS_ERR(port) && PTR_ERR(port) != -ENOENT)

@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 
 #include "grant.h"
+#include "service.h"
 
 /*
  * ipcchan_grant_check_locked() - is it good for anything still?
@@ -115,11 +116,13 @@ void ipcchan_grant_revoke(struct ipcchan_grant *grant)
 	list_add(&grant->node, &todo);
 	while (!list_empty(&todo)) {
 		grant = list_entry(todo.next, struct ipcchan_grant, node);
-		grant->revoked = true;
+		WRITE_ONCE(grant->revoked, true);
 		list_splice_init(&grant->children, &todo);
 		list_del_init(&grant->node);
 		cond_resched();
 	}
+	if (chan->service)
+		ipcchan_service_revoked(chan);
 	ipcchan_channel_left(chan);
 	mutex_unlock(&chan->mutex);
 }

@@ -6,12 +6,16 @@
 #include <linux/slab.h>
 
 #include "connection.h"
+#include "grant.h"
 #include "service.h"
 #include "wait.h"
 
 #define DEFAULT_DEPTH	32u
 #define DEFAULT_ARENA	(64ull << 10)
 #define DEFAULT_HOLDS	64u
+
+/* Callers woken at a time: each wakes more, when it has come. */
+#define WAKE_MOST	16u
 
 /* A user who has connections to a service, in its table. */
 struct ipcchan_user {
@@ -102,22 +106,21 @@ static u32 places(const struct ipcchan_channel *chan)
 }
 
 /*
- * There are places, or somebody who was woken for one has not taken it: wake as
- * many callers as may have one. If nothing waits nobody else will: then all.
+ * There may be something for callers: wake some. Each that was woken, and does
+ * not sleep again, wakes as many (ipcchan_service_spare), whether it will take a
+ * place, or not yet, or never.
  */
 static void wake_callers(struct ipcchan_channel *chan)
 {
 	struct ipcchan_service *s = chan->service;
-	u32 n = places(chan);
+	u32 n = s->ended ? WAKE_MOST : min(places(chan), WAKE_MOST);
 
 	lockdep_assert_held(&chan->lock);
-	if (s->ended || (chan->nr_receivers && !s->nr_waiting))
-		wake_up_all(&s->callers);
-	else if (chan->nr_receivers && n)
+	if (n && (s->ended || chan->nr_receivers))
 		wake_up_nr(&s->callers, n);
 }
 
-/* Who had waited for a place has not taken it. */
+/* Who may have waited waits no more, and has taken nothing yet. */
 void ipcchan_service_spare(struct ipcchan_channel *chan)
 {
 	spin_lock(&chan->lock);
@@ -154,22 +157,29 @@ bool ipcchan_service_waits(const struct ipcchan_channel *chan)
 	return chan->service->nr_waiting;
 }
 
-/* Wake one listener that sleeps, each in its turn, if there is something for it. */
+/*
+ * If there is something for listeners wake, each in its turn, up to one that
+ * sleeps in a call: it comes for certain. Who polls may be busy with something
+ * else, or have stopped long ago, which nobody tells us: then it is disarmed.
+ */
 static void wake_listener(struct ipcchan_channel *chan)
 {
 	struct ipcchan_service *s = chan->service;
-	u32 i;
+	u32 i, first = s->turn;
 
 	lockdep_assert_held(&chan->lock);
 	for (i = 0; i < chan->geometry.receivers && s->nr_waiting; i++) {
-		u32 slot = (s->turn + i) % chan->geometry.receivers;
+		u32 slot = (first + i) % chan->geometry.receivers;
 		struct ipcchan_port *port = chan->receivers[slot].port;
+		bool comes;
 
 		if (!port || !(port->armed & IPCCHAN_WAIT_RECEIVE))
 			continue;
+		comes = ipcchan_sleeps_in_call(port);
 		s->turn = slot + 1;
 		ipcchan_wake_receiver(port);
-		return;
+		if (comes)
+			return;
 	}
 }
 
@@ -235,15 +245,22 @@ void ipcchan_service_pass(struct ipcchan_channel *chan)
 	spin_unlock(&chan->lock);
 }
 
-/* The connection that has waited longest, with a reference, or NULL. */
-struct ipcchan_channel *ipcchan_service_take(struct ipcchan_channel *chan)
+/*
+ * ipcchan_service_take() - the connection that has waited longest
+ * @listener:	whose it will be; NULL: it is refused
+ *
+ * With a reference. NULL: there is none, or the listener is GONE.
+ */
+struct ipcchan_channel *ipcchan_service_take(struct ipcchan_channel *chan,
+					     const struct ipcchan_port *listener)
 {
 	struct ipcchan_service *s = chan->service;
 	struct ipcchan_channel *taken = NULL;
 	struct ipcchan_connection *c;
 
 	spin_lock(&chan->lock);
-	if (s->nr_waiting) {
+	if (s->nr_waiting &&
+	    (!listener || listener->state == IPCCHAN_PORT_ACTIVE)) {
 		c = list_entry(s->waiting.next, struct ipcchan_connection, node);
 		/* its client's port cannot leave without this lock */
 		taken = ipcchan_channel_ref(c->chan);
@@ -260,7 +277,7 @@ static void refuse_all(struct ipcchan_channel *chan, enum ipcchan_reason reason)
 	struct ipcchan_channel *taken;
 
 	lockdep_assert_held(&chan->mutex);
-	while ((taken = ipcchan_service_take(chan))) {
+	while ((taken = ipcchan_service_take(chan, NULL))) {
 		ipcchan_connection_refuse(taken, reason);
 		ipcchan_channel_put(taken);
 		cond_resched();
@@ -286,15 +303,52 @@ void ipcchan_service_end(struct ipcchan_channel *chan)
 	refuse_all(chan, IPCCHAN_REASON_DELETED);
 }
 
+/* Who sleeps in ATTACH. */
+struct caller {
+	struct wait_queue_entry entry;
+	const struct ipcchan_grant *grant;	/* by which it would be let in; or NULL */
+};
+
+static bool is_revoked(const struct caller *caller)
+{
+	return caller->grant && READ_ONCE(caller->grant->revoked);
+}
+
+/* With a key only whose grant is revoked: it concerns nobody else. */
+static int wake_caller(struct wait_queue_entry *entry, unsigned int mode,
+		       int flags, void *key)
+{
+	if (key && !is_revoked(container_of(entry, struct caller, entry)))
+		return 0;
+	return autoremove_wake_function(entry, mode, flags, NULL);
+}
+
+/* ipcchan_service_revoked() - who sleeps by a grant that is good no more leaves */
+void ipcchan_service_revoked(struct ipcchan_channel *chan)
+{
+	wait_queue_head_t *callers = &chan->service->callers;
+
+	__wake_up(callers, TASK_NORMAL, 0, callers);
+}
+
+static int refuse_ended(const struct caller *caller, struct ipcchan_why *why)
+{
+	if (caller->grant)
+		return ipcchan_refuse(why, -ESHUTDOWN, "the channel was deleted");
+	return ipcchan_refuse(why, -ENOENT, "there is no channel of that name");
+}
+
 /* Could a connection be made, and wait to be accepted? */
-static int look_for_place(struct ipcchan_channel *chan, struct ipcchan_why *why)
+static int look_for_place(struct ipcchan_channel *chan,
+			  const struct caller *caller, struct ipcchan_why *why)
 {
 	int err = 0;
 
 	spin_lock(&chan->lock);
-	if (chan->service->ended)
-		err = ipcchan_refuse(why, -ENOENT,
-				     "there is no channel of that name");
+	if (is_revoked(caller))
+		err = ipcchan_refuse(why, -EKEYREVOKED, "the handle was revoked");
+	else if (chan->service->ended)
+		err = refuse_ended(caller, why);
 	else if (!chan->nr_receivers)
 		err = ipcchan_refuse(why, -ECONNREFUSED,
 				     "nobody listens at the service");
@@ -305,31 +359,41 @@ static int look_for_place(struct ipcchan_channel *chan, struct ipcchan_why *why)
 	return err;
 }
 
+/* Is it what may yet come? */
+static bool lacks(int err)
+{
+	return err == -ECONNREFUSED || err == -EAGAIN;
+}
+
 /*
  * ipcchan_service_await() - is there a listener, with a place in the backlog?
  *
- * With IPCCHAN_ATTACH_WAIT until there is. -ENOENT the service is GONE; or what
- * lacks: -ECONNREFUSED, -EAGAIN; -ETIMEDOUT, -ERESTARTSYS.
+ * With IPCCHAN_ATTACH_WAIT until there is. -ENOENT, or by a handle -ESHUTDOWN,
+ * the service is GONE; -EKEYREVOKED; or what lacks: -ECONNREFUSED, -EAGAIN;
+ * -ETIMEDOUT, -ERESTARTSYS.
  */
-int ipcchan_service_await(struct ipcchan_channel *chan,
+int ipcchan_service_await(const struct ipcchan_access *access,
 			  const struct ipcchan_attach *args,
 			  struct ipcchan_why *why)
 {
+	wait_queue_head_t *callers = &access->chan->service->callers;
 	bool patient = args->flags & IPCCHAN_ATTACH_WAIT;
-	DEFINE_WAIT(entry);
+	struct caller caller = { .grant = access->grant };
 	int err, over = 0;
 
+	init_wait(&caller.entry);
+	caller.entry.func = wake_caller;
 	for (;;) {
-		prepare_to_wait_exclusive(&chan->service->callers, &entry,
+		prepare_to_wait_exclusive(callers, &caller.entry,
 					  TASK_INTERRUPTIBLE);
-		err = look_for_place(chan, why);
-		if (!err || err == -ENOENT || !patient || over)
+		err = look_for_place(access->chan, &caller, why);
+		if (!lacks(err) || !patient || over)
 			break;
 		/* after a time-out or a signal it looks once more */
 		over = ipcchan_doze(args->deadline_ns);
 	}
-	finish_wait(&chan->service->callers, &entry);
-	return err && err != -ENOENT && over ? over : err;
+	finish_wait(callers, &caller.entry);
+	return lacks(err) && over ? over : err;
 }
 
 static u32 hash(kuid_t uid)

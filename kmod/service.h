@@ -3,10 +3,10 @@
  * DOC: services: who listens, and what waits to be accepted
  *
  * A channel of type service carries no messages. Its receivers are listeners,
- * who share a backlog of connections (connection.h), the oldest first. One that
- * sleeps is woken for each that comes; who takes one and leaves others wakes the
- * next, and so does one that leaves. When the last one has left, what waits is
- * refused.
+ * who share a backlog of connections (connection.h), the oldest first. For each
+ * that comes one that sleeps in a call is woken, and who polls before its turn;
+ * who takes one and leaves others wakes the next, and so does one that leaves.
+ * When the last one has left, what waits is refused.
  *
  * All of it is protected by the channel's spinlock. Nobody has two channels'
  * spinlocks; a service's mutex comes before its connections'.
@@ -65,15 +65,17 @@ void ipcchan_service_tell(struct ipcchan_channel *chan,
 bool ipcchan_service_waits(const struct ipcchan_channel *chan);
 
 /* Of its connections: connection.c */
-int ipcchan_service_await(struct ipcchan_channel *chan,
+int ipcchan_service_await(const struct ipcchan_access *access,
 			  const struct ipcchan_attach *args,
 			  struct ipcchan_why *why);
+void ipcchan_service_revoked(struct ipcchan_channel *chan);
 void ipcchan_service_spare(struct ipcchan_channel *chan);
 void ipcchan_service_pass(struct ipcchan_channel *chan);
 int ipcchan_service_count(struct ipcchan_connection *c, struct ipcchan_why *why);
 void ipcchan_service_uncount(struct ipcchan_connection *c);
 int ipcchan_service_enqueue(struct ipcchan_connection *c, bool again);
 void ipcchan_service_dequeue(struct ipcchan_connection *c);
-struct ipcchan_channel *ipcchan_service_take(struct ipcchan_channel *chan);
+struct ipcchan_channel *ipcchan_service_take(struct ipcchan_channel *chan,
+					     const struct ipcchan_port *listener);
 
 #endif

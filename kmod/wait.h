@@ -21,6 +21,8 @@ int ipcchan_kick(struct ipcchan_port *port, const struct ipcchan_kick *args);
 __poll_t ipcchan_poll(struct ipcchan_port *port, struct file *file,
 		      struct poll_table_struct *table);
 
+bool ipcchan_sleeps_in_call(struct ipcchan_port *port);
+
 void ipcchan_wake_changed(struct ipcchan_channel *chan);
 void ipcchan_wake_active(struct ipcchan_port *port);
 void ipcchan_wake_due(struct ipcchan_port *port);

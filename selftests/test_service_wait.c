@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "sleeper.h"
 
 #define LIMIT	120
+#define MANY	40
 
 FIXTURE(service_wait) {
 	struct accounts before;
@@ -41,6 +43,7 @@ FIXTURE_TEARDOWN(service_wait)
 struct end {
 	int (*call)(struct end *end);
 	const char *name;		/* for who connects */
+	int handle;			/* by which it does */
 	const struct raw_port *l;	/* for who accepts */
 	struct raw_port port;
 	int result;
@@ -53,9 +56,29 @@ static int connect_end(struct end *end)
 	return client_attach_until(&end->port, end->name, FOREVER);
 }
 
+static int connect_by_handle(struct end *end)
+{
+	struct ipcchan_attach args = attach_args("", IPCCHAN_SEND);
+	int err;
+
+	args.flags = IPCCHAN_ATTACH_WAIT;
+	args.deadline_ns = FOREVER;
+	err = call_attach(end->handle, &args);
+	if (!err)
+		close(args.fd);
+	return err;
+}
+
 static int accept_end(struct end *end)
 {
 	return server_take(end->l, &end->port, FOREVER, NULL);
+}
+
+static int wait_end(struct end *end)
+{
+	uint32_t events;
+
+	return wait_for(end->l, IPCCHAN_WAIT_RECEIVE, FOREVER, &events);
 }
 
 static void *run(void *arg)
@@ -88,6 +111,16 @@ static bool connect_sleeps(struct end *end, const char *name)
 	end->call = connect_end;
 	end->name = name;
 	return sleeps(end);
+}
+
+static bool handle_sleeps(struct end *end, const char *name)
+{
+	int device = device_open();
+
+	end->call = connect_by_handle;
+	end->handle = handle_open(device, name, IPCCHAN_SEND);
+	close(device);
+	return end->handle >= 0 && sleeps(end);
 }
 
 static bool accept_sleeps(struct end *end, const struct raw_port *l)
@@ -153,6 +186,60 @@ TEST_F_TIMEOUT(service_wait, waits_for_a_name, LIMIT)
 	leave(&c.port);
 }
 
+/* More than are woken at a time: each wakes others, though it takes no place yet. */
+TEST_F_TIMEOUT(service_wait, many_for_one_place, LIMIT)
+{
+	struct end c[MANY];
+
+	for (int i = 0; i < MANY; i++) {
+		ASSERT_TRUE(connect_sleeps(&c[i], self->name));
+	}
+	ASSERT_EQ(0, listen_at(&self->l, self->name, 1, 0));
+	for (int i = 0; i < MANY; i++) {
+		pthread_join(c[i].thread, NULL);
+		EXPECT_EQ(0, c[i].result);
+	}
+	for (int i = 0; i < MANY; i++)
+		leave(&c[i].port);
+}
+
+TEST_F_TIMEOUT(service_wait, many_for_what_is_deleted, LIMIT)
+{
+	struct end c[MANY];
+
+	for (int i = 0; i < MANY; i++) {
+		ASSERT_TRUE(handle_sleeps(&c[i], self->name));
+	}
+	EXPECT_EQ(0, drop_channel(self->name));
+	for (int i = 0; i < MANY; i++) {
+		pthread_join(c[i].thread, NULL);
+		EXPECT_EQ(-ESHUTDOWN, c[i].result);
+		close(c[i].handle);
+	}
+}
+
+/* Breaks it: nobody looks at the handle while there is no listener. */
+TEST_F_TIMEOUT(service_wait, a_handle_is_revoked, LIMIT)
+{
+	struct end one, other, by_name;
+
+	ASSERT_TRUE(handle_sleeps(&one, self->name));
+	ASSERT_TRUE(handle_sleeps(&other, self->name));
+	ASSERT_TRUE(connect_sleeps(&by_name, self->name));
+	EXPECT_EQ(0, call_revoke(one.handle));
+	pthread_join(one.thread, NULL);
+	EXPECT_EQ(-EKEYREVOKED, one.result);
+	EXPECT_EQ(1, result_of(&other) & result_of(&by_name));
+	ASSERT_EQ(0, listen_at(&self->l, self->name, 0, 0));
+	pthread_join(other.thread, NULL);
+	pthread_join(by_name.thread, NULL);
+	EXPECT_EQ(0, other.result);
+	EXPECT_EQ(0, by_name.result);
+	leave(&by_name.port);
+	close(one.handle);
+	close(other.handle);
+}
+
 /* Listeners asleep: one is told of each, and whoever cannot take it passes it on. */
 
 TEST_F_TIMEOUT(service_wait, one_listener_each, LIMIT)
@@ -177,22 +264,58 @@ TEST_F_TIMEOUT(service_wait, one_listener_each, LIMIT)
 	leave(&two.port);
 }
 
-/* Breaks it: a listener that leaves, or is told and does nothing, tells nobody. */
-TEST_F_TIMEOUT(service_wait, a_listener_that_does_nothing, LIMIT)
+/* Breaks it: the first that is armed is told, and nobody else. */
+TEST_F_TIMEOUT(service_wait, a_poll_that_is_over, LIMIT)
 {
 	struct end two;
-	uint32_t events;
 
 	ASSERT_EQ(0, listen_at(&self->l, self->name, 0, 0));
-	/* armed, as an epoll set would leave it, and first to be told */
 	ASSERT_EQ(0, poll_for(&self->l, POLLIN, 0));
 	ASSERT_EQ(0, listen_at(&self->l2, self->name, 0, 0));
 	ASSERT_TRUE(accept_sleeps(&two, &self->l2));
 	ASSERT_EQ(0, client_wait(&self->c, self->name));
+	pthread_join(two.thread, NULL);
+	EXPECT_EQ(0, two.result);
+	leave(&two.port);
+}
+
+/* Likewise, with an epoll set whose owner is busy; it is told, too. */
+TEST_F_TIMEOUT(service_wait, an_epoll_set_that_nobody_asks, LIMIT)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int set = epoll_create1(0);
+	struct end two;
+
+	ASSERT_EQ(0, listen_at(&self->l, self->name, 0, 0));
+	ASSERT_EQ(0, epoll_ctl(set, EPOLL_CTL_ADD, self->l.fd, &event));
+	ASSERT_EQ(0, epoll_wait(set, &event, 1, 0));
+	ASSERT_EQ(0, listen_at(&self->l2, self->name, 0, 0));
+	ASSERT_TRUE(accept_sleeps(&two, &self->l2));
+	ASSERT_EQ(0, client_wait(&self->c, self->name));
+	pthread_join(two.thread, NULL);
+	EXPECT_EQ(0, two.result);
+	leave(&two.port);
+	ASSERT_EQ(0, client_wait(&self->c2, self->name));
+	EXPECT_EQ(1, epoll_wait(set, &event, 1, 20000));
+	close(set);
+}
+
+/* Breaks it: a listener that leaves, and was told, tells nobody. */
+TEST_F_TIMEOUT(service_wait, a_listener_that_does_nothing, LIMIT)
+{
+	struct end one, two;
+
+	ASSERT_EQ(0, listen_at(&self->l, self->name, 0, 0));
+	ASSERT_EQ(0, listen_at(&self->l2, self->name, 0, 0));
+	one.call = wait_end;
+	one.l = &self->l;
+	ASSERT_TRUE(sleeps(&one));
+	ASSERT_TRUE(accept_sleeps(&two, &self->l2));
+	ASSERT_EQ(0, client_wait(&self->c, self->name));
+	pthread_join(one.thread, NULL);
+	EXPECT_EQ(0, one.result);
 	sleep_ms(50);
 	EXPECT_EQ(1, result_of(&two));
-	ASSERT_EQ(0, wait_for(&self->l, IPCCHAN_WAIT_RECEIVE, 0, &events));
-	EXPECT_EQ(IPCCHAN_WAIT_RECEIVE, events);
 	leave(&self->l);
 	pthread_join(two.thread, NULL);
 	EXPECT_EQ(0, two.result);
@@ -201,14 +324,17 @@ TEST_F_TIMEOUT(service_wait, a_listener_that_does_nothing, LIMIT)
 
 TEST_F_TIMEOUT(service_wait, a_listener_that_cannot, LIMIT)
 {
-	struct end two;
+	struct end one, two;
 	struct rlimit files, few;
 
 	ASSERT_EQ(0, listen_at(&self->l, self->name, 0, 0));
-	ASSERT_EQ(0, poll_for(&self->l, POLLIN, 0));
 	ASSERT_EQ(0, listen_at(&self->l2, self->name, 0, 0));
+	one.call = wait_end;
+	one.l = &self->l;
+	ASSERT_TRUE(sleeps(&one));
 	ASSERT_TRUE(accept_sleeps(&two, &self->l2));
 	ASSERT_EQ(0, client_wait(&self->c, self->name));
+	pthread_join(one.thread, NULL);
 	sleep_ms(50);
 	EXPECT_EQ(1, result_of(&two));
 	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &files));

@@ -15,7 +15,7 @@ SIM_LIB := $(filter-out device,$(LIB_SOURCES))
 # Of the kernel's headers those that user space has not: empty, kernel.h stands
 # for all of them.
 SIM_HEADERS := $(addprefix $(O)/sim/include/,asm/barrier.h $(patsubst %,linux/%.h,atomic bitops cred err \
-	hashtable hrtimer idr jiffies kref ktime list log2 minmax mm moduleparam mutex rbtree rbtree_types \
+	hashtable hrtimer idr jiffies kref ktime list llist log2 minmax mm moduleparam mutex rbtree rbtree_types \
 	sched/mm sched/signal slab spinlock uaccess uidgid user_namespace workqueue))
 
 $(SIM_HEADERS):

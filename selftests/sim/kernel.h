@@ -194,6 +194,10 @@ struct hlist_head {
 	struct hlist_node *first;
 };
 
+struct llist_node {
+	struct llist_node *next;
+};
+
 struct hlist_node {
 	struct hlist_node *next;
 	struct hlist_node **pprev;
@@ -488,14 +492,22 @@ typedef struct {
 	struct list_head waiters;
 } wait_queue_head_t;
 
+struct wait_queue_entry;
+typedef int (*wait_queue_func_t)(struct wait_queue_entry *entry, unsigned int mode, int flags,
+				 void *key);
+
+/* Of functions none is called: all that wait are woken, and look. */
 struct wait_queue_entry {
 	struct sim_waiter *waiter;
+	wait_queue_func_t func;
 };
 
 #define TASK_RUNNING			0
 #define TASK_INTERRUPTIBLE		1
+#define TASK_NORMAL			3
 #define __set_current_state(s)		((void)(s))
-#define DEFINE_WAIT(name)		struct wait_queue_entry name = { NULL }
+#define DEFINE_WAIT(name)		struct wait_queue_entry name = { NULL, NULL }
+#define init_wait(e)			((e)->waiter = NULL)
 #define init_waitqueue_head(q)		INIT_LIST_HEAD(&(q)->waiters)
 #define waitqueue_active(q)		(!list_empty(&(q)->waiters))
 
@@ -505,6 +517,8 @@ void wake_up_all(wait_queue_head_t *queue);
 
 /* None is more exclusive than others. */
 #define wake_up_nr(queue, n)			((void)(n), wake_up_all(queue))
+#define __wake_up(queue, mode, n, key)		((void)(key), wake_up_all(queue))
+#define autoremove_wake_function(e, m, f, key)	1
 #define prepare_to_wait_exclusive(q, e, s)	prepare_to_wait(q, e, s)
 void schedule(void);
 int schedule_hrtimeout(ktime_t *expires, enum hrtimer_mode mode);

@@ -174,6 +174,12 @@ void ipcchan_uncharge(struct ipcchan_account *account, struct ipcchan_usage *net
 	net->used[kind] -= amount;
 }
 
+/* Whoever is on the queue is in a call. */
+bool ipcchan_sleeps_in_call(struct ipcchan_port *port)
+{
+	return waitqueue_active(&port->wq);
+}
+
 /* Nobody gets signals. */
 void ipcchan_sigio_send(struct ipcchan_port *port, u32 events)
 {
@@ -188,6 +194,11 @@ void ipcchan_sigio_look(struct ipcchan_port *port)
 void ipcchan_sigio_leaving(struct ipcchan_port *port, enum ipcchan_reason reason)
 {
 	(void)port, (void)reason;
+}
+
+void ipcchan_sigio_left(struct ipcchan_port *port)
+{
+	(void)port;
 }
 
 void ipcchan_sigio_free(struct ipcchan_port *port)
