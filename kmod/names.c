@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Names of channels in network namespaces. */
 #include <linux/ctype.h>
+#include <linux/hash.h>
 #include <linux/nsproxy.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -20,9 +21,14 @@ struct ipcchan_net *ipcchan_net(struct net *net)
 	return net_generic(net, net_id);
 }
 
-static u32 hash(const char *name)
+static u32 hash(const struct ipcchan_net *in, const char *name)
 {
-	return full_name_hash(NULL, name, strlen(name));
+	return full_name_hash(in, name, strlen(name));
+}
+
+static wait_queue_head_t *callers_of(struct ipcchan_net *in, const char *name)
+{
+	return &in->callers[hash_32(hash(in, name), IPCCHAN_CALLER_BITS)];
 }
 
 /* Letters, digits and ._:/- ; not empty. The caller has checked the length. */
@@ -42,7 +48,7 @@ static struct ipcchan_channel *find_locked(struct ipcchan_net *in,
 	struct ipcchan_channel *chan;
 
 	lockdep_assert_held(&in->lock);
-	hash_for_each_possible(in->names, chan, node, hash(name)) {
+	hash_for_each_possible(in->names, chan, node, hash(in, name)) {
 		if (!strcmp(chan->name, name))
 			return chan;
 	}
@@ -68,12 +74,12 @@ int ipcchan_names_add(struct ipcchan_channel *chan, struct ipcchan_why *why)
 	chan->id = id;
 	ipcchan_channel_ref(chan);
 	if (chan->name[0])
-		hash_add(in->names, &chan->node, hash(chan->name));
+		hash_add(in->names, &chan->node, hash(in, chan->name));
 	in->generation++;
 unlock:
 	mutex_unlock(&in->lock);
-	if (!err)
-		__wake_up(&in->callers, TASK_NORMAL, 0, chan->name);
+	if (!err && chan->name[0])
+		__wake_up(callers_of(in, chan->name), TASK_NORMAL, 0, chan->name);
 	return err;
 }
 
@@ -171,12 +177,13 @@ static bool exists(struct ipcchan_net *in, const char *name)
 int ipcchan_names_await(struct ipcchan_net *in, const char *name,
 			u64 deadline_ns)
 {
+	wait_queue_head_t *callers = callers_of(in, name);
 	struct caller caller = { .name = name };
 	int err = 0;
 
 	init_waitqueue_func_entry(&caller.entry, wake_caller);
 	caller.entry.private = current;
-	add_wait_queue(&in->callers, &caller.entry);
+	add_wait_queue(callers, &caller.entry);
 	for (;;) {
 		WRITE_ONCE(caller.called, false);
 		if (err || exists(in, name))
@@ -186,7 +193,7 @@ int ipcchan_names_await(struct ipcchan_net *in, const char *name,
 			err = ipcchan_doze(deadline_ns);
 		__set_current_state(TASK_RUNNING);
 	}
-	remove_wait_queue(&in->callers, &caller.entry);
+	remove_wait_queue(callers, &caller.entry);
 	return err ?: signal_pending(current) ? -ERESTARTSYS : 0;
 }
 
@@ -199,9 +206,11 @@ u32 ipcchan_names_generation(struct ipcchan_net *in)
 static int __net_init net_init(struct net *net)
 {
 	struct ipcchan_net *in = ipcchan_net(net);
+	unsigned int i;
 
 	in->net = net;
-	init_waitqueue_head(&in->callers);
+	for (i = 0; i < ARRAY_SIZE(in->callers); i++)
+		init_waitqueue_head(&in->callers[i]);
 	mutex_init(&in->lock);
 	hash_init(in->names);
 	idr_init(&in->ids);

@@ -19,6 +19,8 @@
 struct ipcchan_channel;
 struct net;
 
+#define IPCCHAN_CALLER_BITS	6
+
 struct ipcchan_net {
 	/* constant */
 	struct net *net;
@@ -30,7 +32,8 @@ struct ipcchan_net {
 	struct idr ids;
 	u32 generation;		/* changes with the set of channels */
 
-	wait_queue_head_t callers;	/* who waits for a name */
+	/* who waits for a name, by its hash */
+	wait_queue_head_t callers[1 << IPCCHAN_CALLER_BITS];
 };
 
 struct ipcchan_net *ipcchan_net(struct net *net);

@@ -57,7 +57,7 @@ void sim_begin(unsigned int flags)
 	m->flags = flags;
 	m->maker = getpid();
 	mutex_init(&m->net.lock);
-	init_waitqueue_head(&m->net.callers);
+	init_waitqueue_head(m->net.callers);
 	INIT_LIST_HEAD(&m->sleepers);
 	INIT_LIST_HEAD(&m->timers);
 	INIT_LIST_HEAD(&m->views);

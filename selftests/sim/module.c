@@ -54,7 +54,7 @@ int ipcchan_names_add(struct ipcchan_channel *chan, struct ipcchan_why *why)
 	chan->id = (u32)++in->ids.next;
 	chan->node.next = in->names[0].first;
 	in->names[0].first = &ipcchan_channel_ref(chan)->node;
-	wake_up_all(&in->callers);
+	wake_up_all(in->callers);
 	return 0;
 }
 
@@ -83,12 +83,12 @@ int ipcchan_names_await(struct ipcchan_net *in, const char *name, u64 deadline_n
 	int err = 0;
 
 	for (;;) {
-		prepare_to_wait(&in->callers, &entry, TASK_INTERRUPTIBLE);
+		prepare_to_wait(in->callers, &entry, TASK_INTERRUPTIBLE);
 		if (err || find(in, name))
 			break;
 		err = ipcchan_doze(deadline_ns);
 	}
-	finish_wait(&in->callers, &entry);
+	finish_wait(in->callers, &entry);
 	return err;
 }
 
