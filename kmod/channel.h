@@ -119,7 +119,7 @@ struct ipcchan_channel {
 	u32 nr_ports;
 	u32 last_port_id;
 	struct list_head grants;	/* grant.h */
-	bool used;		/* had an ACTIVE port or a grant: may end with its last */
+	bool used;		/* had an ACTIVE port, or is unnamed: may end with its last */
 	u64 departures;		/* of senders that left something to read */
 
 	/* protected by mutex and lock for writing, by either for reading */

@@ -70,7 +70,9 @@ struct ipcchan_grant *ipcchan_grant_new(const struct ipcchan_access *from,
 		grant->chan = ipcchan_channel_ref(chan);
 		list_add(&grant->node, from->grant ? &from->grant->children :
 						     &chan->grants);
-		chan->used = true;
+		/* CREATE's: who opens one by a name may be anybody */
+		if (!chan->name[0])
+			chan->used = true;
 	}
 	mutex_unlock(&chan->mutex);
 	if (!err)

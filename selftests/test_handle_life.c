@@ -151,15 +151,18 @@ TEST_F(life, ephemeral_with_a_name)
 	close(device);
 }
 
-/* A first handle counts as a first port does. */
+/* Who may merely send could end it else, before its first receiver has come. */
 TEST_F(life, ephemeral_that_had_a_handle_only)
 {
 	int device = device_open(), handle;
+	struct raw_port port;
 
 	ASSERT_EQ(0, small_channel(self->name, 0, 2));
 	handle = handle_open(device, self->name, IPCCHAN_SEND);
-	EXPECT_TRUE(channel_exists(self->name));
 	close(handle);
+	EXPECT_TRUE(channel_exists(self->name));
+	ASSERT_EQ(0, raw_open(&port, self->name, BOTH));
+	raw_close(&port);
 	EXPECT_FALSE(channel_exists(self->name));
 	close(device);
 }
