@@ -18,6 +18,7 @@
 #include "ring.h"
 #include "roster.h"
 #include "service.h"
+#include "sigio.h"
 #include "slot.h"
 #include "wait.h"
 
@@ -294,6 +295,8 @@ void ipcchan_port_detach(struct ipcchan_port *port, enum ipcchan_reason reason)
 	if (port->state != IPCCHAN_PORT_GONE)
 		ipcchan_port_detach_locked(port, reason);
 	mutex_unlock(&chan->mutex);
+	if (reason == IPCCHAN_REASON_CLOSED)
+		ipcchan_sigio_left(port);
 }
 
 /*

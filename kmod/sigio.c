@@ -143,6 +143,21 @@ void ipcchan_sigio_leaving(struct ipcchan_port *port, enum ipcchan_reason reason
 		ipcchan_sigio_send(port, TAKEN);
 }
 
+/*
+ * ipcchan_sigio_left() - the port is GONE, by its own process's doing
+ *
+ * Nothing is sent from here on, not even what was about to be: by exec() the
+ * program may soon be another. May sleep.
+ */
+void ipcchan_sigio_left(struct ipcchan_port *port)
+{
+	struct ipcchan_sigio *sigio;
+
+	sigio = smp_load_acquire(&port->sigio);		/* pairs with make() */
+	if (sigio)
+		cancel_work_sync(&sigio->work);
+}
+
 /* The port is GONE, its timers are stopped, its file has no listeners. */
 void ipcchan_sigio_free(struct ipcchan_port *port)
 {

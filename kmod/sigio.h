@@ -24,6 +24,7 @@ int ipcchan_sigio_listen(struct ipcchan_port *port, int fd, struct file *file,
 void ipcchan_sigio_send(struct ipcchan_port *port, u32 events);
 void ipcchan_sigio_look(struct ipcchan_port *port);
 void ipcchan_sigio_leaving(struct ipcchan_port *port, enum ipcchan_reason reason);
+void ipcchan_sigio_left(struct ipcchan_port *port);
 void ipcchan_sigio_free(struct ipcchan_port *port);
 
 #endif
