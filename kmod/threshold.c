@@ -10,6 +10,12 @@
 #include "sigio.h"
 #include "threshold.h"
 
+/*
+ * Who stands armed is looked after by a worker: not more often than this, when
+ * its cursors have moved, as they do at its owner's pleasure.
+ */
+#define LOOK_LEAST	NSEC_PER_MSEC
+
 struct ipcchan_threshold {
 	/* constant */
 	struct ipcchan_port *port;
@@ -107,7 +113,7 @@ static void set_clock(const struct ipcchan_port *port, u64 expires_ns)
 static bool late(const struct ipcchan_port *port, const struct tally *tally)
 {
 	struct ipcchan_threshold *t = port->threshold;
-	u64 now = ktime_get_ns();
+	u64 now = ktime_get_ns(), delay = t->delay_ns;
 
 	if (!tally->waiting) {
 		if (t->expires_ns)
@@ -117,7 +123,9 @@ static bool late(const struct ipcchan_port *port, const struct tally *tally)
 	}
 	if (t->expires_ns && !tally->moved)
 		return now >= t->expires_ns;
-	set_clock(port, t->delay_ns ? now + t->delay_ns : 0);
+	if (delay && t->expires_ns && port->standing)
+		delay = max_t(u64, delay, LOOK_LEAST);
+	set_clock(port, delay ? now + delay : 0);
 	if (t->delay_ns)
 		hrtimer_start(&t->timer, ns_to_ktime(t->expires_ns),
 			      HRTIMER_MODE_ABS_SOFT);
