@@ -141,14 +141,6 @@ static void take_results(struct ipcchan_port *port, const struct request *r,
 	}
 }
 
-static bool makes_sense(const struct ipcchan_geometry *g, const struct ipcchan_found *f,
-			uint64_t zero)
-{
-	uint64_t room = f->length <= IPCCHAN_INSIDE ? f->length : g->arena;
-
-	return !zero && f->length <= g->max_message && (uint64_t)f->offset + f->length <= room;
-}
-
 /* Its description, once: 0; -EPROTO; IPCCHAN_AGAIN it is not there any more. */
 static int read_desc(struct ipcchan_port *port, uint64_t seq, struct ipcchan_found *f)
 {
@@ -164,7 +156,7 @@ static int read_desc(struct ipcchan_port *port, uint64_t seq, struct ipcchan_fou
 	f->tag = ipcchan_load(&desc->tag);
 	f->time_ns = ipcchan_load(&desc->time_ns);
 	f->priority = ipcchan_load(&desc->priority);
-	return makes_sense(&port->geometry, f, zero) ? 0 : -EPROTO;
+	return ipcchan_makes_sense(&port->geometry, f, zero) ? 0 : -EPROTO;
 }
 
 /* Holds what was claimed: 0, or as above. */

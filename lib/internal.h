@@ -385,6 +385,15 @@ struct ipcchan_found {
 	uint16_t priority;
 };
 
+/* Does it lie where a message may? @zero: of the descriptor, what must be. */
+static inline bool ipcchan_makes_sense(const struct ipcchan_geometry *g,
+				       const struct ipcchan_found *f, uint64_t zero)
+{
+	uint64_t room = f->length <= IPCCHAN_INSIDE ? f->length : g->arena;
+
+	return !zero && f->length <= g->max_message && (uint64_t)f->offset + f->length <= room;
+}
+
 /* In place of success: it was found, and has files. */
 #define IPCCHAN_WITH_FILES	1
 

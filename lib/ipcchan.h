@@ -454,8 +454,9 @@ struct ipcchan_done {
  * Sleeps, and never polls: the kernel says who gets a message. Returns how many were claimed. After
  * any error but -EINVAL (a message is not held or there twice, or a verdict is none), -EBUSY,
  * -EPERM and -EOPNOTSUPP (not a queue) the messages have been released, and each @result says
- * what came of the verdict: -EAGAIN nothing now, or all vanished (no wait); -ETIMEDOUT; -EINTR; -ENOBUFS as many are held as the geometry allows; -EPIPE the last sender
- * has left and nothing will come back; -EPROTO a sender's pages make no sense: the message
+ * what came of the verdict: -EAGAIN nothing now, or all vanished (no wait); -ETIMEDOUT; -EINTR;
+ * -ENOBUFS as many are held as the geometry allows; -EPIPE the last sender has left, in this
+ * port's time, and nothing will come back; -EPROTO a sender's pages make no sense: the message
  * was discarded, ipcchan_port_culprit() names it; -ESHUTDOWN.
  */
 IPCCHAN_API ssize_t ipcchan_claim(struct ipcchan_port *port, struct ipcchan_done *done,

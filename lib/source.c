@@ -192,14 +192,6 @@ static int skip(struct ipcchan_port *port, struct ipcchan_source *s, uint64_t wo
 	return 0;
 }
 
-static bool makes_sense(const struct ipcchan_geometry *g, const struct ipcchan_found *f,
-			uint64_t zero)
-{
-	uint64_t room = f->length <= IPCCHAN_INSIDE ? f->length : g->arena;
-
-	return !zero && f->length <= g->max_message && (uint64_t)f->offset + f->length <= room;
-}
-
 /* All else is as it should be, and it has no more files than a message may have? */
 static bool has_files(const struct ipcchan_geometry *g, struct ipcchan_found *f,
 		      const struct ipcchan_desc *desc)
@@ -207,7 +199,7 @@ static bool has_files(const struct ipcchan_geometry *g, struct ipcchan_found *f,
 	uint64_t zero = ipcchan_load(&desc->flags) | ipcchan_load(&desc->reserved);
 
 	f->files = ipcchan_load(&desc->files);
-	return f->files && f->files <= IPCCHAN_MAX_FILES && makes_sense(g, f, zero);
+	return f->files && f->files <= IPCCHAN_MAX_FILES && ipcchan_makes_sense(g, f, zero);
 }
 
 /**
@@ -229,7 +221,7 @@ int ipcchan_source_read(struct ipcchan_port *port, struct ipcchan_source *s, uin
 	f->tag = ipcchan_load(&desc->tag);
 	f->time_ns = ipcchan_load(&desc->time_ns);
 	f->priority = ipcchan_load(&desc->priority);
-	if (ipcchan_likely(makes_sense(&port->geometry, f, zero)))
+	if (ipcchan_likely(ipcchan_makes_sense(&port->geometry, f, zero)))
 		return 0;
 	if (has_files(&port->geometry, f, desc))
 		return IPCCHAN_WITH_FILES;

@@ -10,7 +10,7 @@ TEST_COMMON_OBJS := $(TEST_COMMON:%=$(O)/selftests/obj/%.o)
 
 # Beyond our library and threads.
 TEST_LIBS_test_stream := -lseccomp
-TEST_LIBS_test_ipcadm := -ljansson
+TEST_LIBS_test_ipcadm_show := -ljansson
 TEST_LIBS_test_uring := -luring
 
 .SECONDARY: $(TEST_NAMES:%=$(O)/selftests/obj/%.o)

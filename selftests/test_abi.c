@@ -23,6 +23,8 @@ FIXTURE(abi) {
 	char name[IPCCHAN_NAME_SIZE];	/* there */
 	char fresh[IPCCHAN_NAME_SIZE];	/* not there yet */
 	struct raw_port port;
+	char queue[IPCCHAN_NAME_SIZE];
+	struct raw_port worker;		/* there */
 	int fd;				/* not a port */
 	int handle;			/* of the one that is there */
 	char *arg;			/* pages of their own */
@@ -59,9 +61,21 @@ ADD(kick, KICK, .port = true);
 ADD(wait, WAIT, .port = true,
     .flags = IPCCHAN_WAIT_RECEIVE | IPCCHAN_WAIT_SEND | IPCCHAN_WAIT_ROSTER);
 ADD(peer, PEER, .port = true);
+ADD(claim, CLAIM, .port = true);
 ADD(files_put, FILES_PUT, .port = true, .flags = IPCCHAN_FILES_DROP, WHY(files_put));
 ADD(files_take, FILES_TAKE, .port = true, RESERVED(files_take), WHY(files_take));
 ADD(files_done, FILES_DONE, .port = true, RESERVED(files_done));
+
+static int open_queue(const char *name, struct raw_port *worker)
+{
+	struct ipcchan_create args = create_args(name);
+	int fd = device_open(), err;
+
+	args.type = IPCCHAN_TYPE_QUEUE;
+	err = call_create(fd, &args);
+	close(fd);
+	return err ? err : raw_open(worker, name, IPCCHAN_RECEIVE);
+}
 
 FIXTURE_SETUP(abi)
 {
@@ -70,6 +84,8 @@ FIXTURE_SETUP(abi)
 	unique_name(self->fresh, "abi-fresh");
 	ASSERT_EQ(0, make_channel(self->name, IPCCHAN_CREATE_PERSISTENT, 0600));
 	ASSERT_EQ(0, raw_open(&self->port, self->name, IPCCHAN_SEND | IPCCHAN_RECEIVE));
+	unique_name(self->queue, "abi-queue");
+	ASSERT_EQ(0, open_queue(self->queue, &self->worker));
 	self->fd = device_open();
 	ASSERT_GE(self->fd, 0);
 	self->handle = handle_open(self->fd, self->name, IPCCHAN_SEND);
@@ -84,6 +100,7 @@ FIXTURE_TEARDOWN(abi)
 	for (int fd = self->fd; fd < self->fd + 50; fd++)
 		close(fd);
 	raw_close(&self->port);
+	raw_close(&self->worker);
 	drop_channel(self->fresh);
 	drop_channel(self->name);
 	EXPECT_TRUE(accounts_settle(&self->before));
@@ -144,6 +161,8 @@ static int fill(FIXTURE_DATA(abi) *self, const FIXTURE_VARIANT(abi) *variant)
 		break;
 	case IPCCHAN_IOC_REVOKE:
 		return self->handle;
+	case IPCCHAN_IOC_CLAIM:
+		return self->worker.fd;
 	case IPCCHAN_IOC_FILES_PUT:
 		((struct ipcchan_files_put *)self->arg)->flags = IPCCHAN_FILES_DROP;
 		break;

@@ -193,6 +193,33 @@ TEST_F(leave, persistent)
 	EXPECT_EQ(-ETIMEDOUT, claim_one(&b->rx[0], &claim));
 }
 
+/* Who comes late gets what is left, and then waits, as who comes early. */
+TEST_F(leave, latecomers_know_nobody)
+{
+	struct bench *b = &self->b;
+	struct raw_port *late = &b->rx[1];
+	struct claimer sleeper = { .port = late, .most = 1, .deadline_ns = FOREVER };
+	struct ipcchan_claimed claim;
+	uint32_t events;
+
+	ASSERT_EQ(0, bench_open(b));
+	put(&b->tx[0], 1, 0);
+	leave(&b->tx[0]);
+	ASSERT_EQ(0, raw_open(late, b->name, IPCCHAN_RECEIVE));
+	EXPECT_EQ(1, work(late));
+	EXPECT_EQ(-EPIPE, claim_one(&b->rx[0], &claim));
+	EXPECT_EQ(-ETIMEDOUT, claim_one(late, &claim));
+	EXPECT_EQ(-ETIMEDOUT, wait_for(late, IPCCHAN_WAIT_RECEIVE, 0, &events));
+	EXPECT_EQ(0, poll_for(late, POLLIN, 0));
+	/* until it has known one */
+	ASSERT_TRUE(claimer_start(&sleeper));
+	ASSERT_EQ(0, raw_open(&b->tx[1], b->name, IPCCHAN_SEND));
+	EXPECT_FALSE(sleeper.ended);
+	leave(&b->tx[1]);
+	ASSERT_TRUE(claimer_ends(&sleeper));
+	EXPECT_EQ(-EPIPE, sleeper.result);
+}
+
 TEST_F(leave, ephemeral)
 {
 	struct bench *b = &self->b;

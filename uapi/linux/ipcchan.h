@@ -629,8 +629,8 @@ struct ipcchan_claimed {
  * @result that is not 0, the port does not receive, or the own region is not
  * mapped yet; EOPNOTSUPP the channel is no queue; and if messages were asked
  * for and none is there: ENOBUFS the port has as many claims as the geometry
- * has holds; ETIMEDOUT; EPIPE the last sender has left and nothing is left to
- * claim, now or later; EINTR (without verdicts it is restarted, as read() is).
+ * has holds; ETIMEDOUT; EPIPE the last sender has left, in this port's time, and
+ * nothing is left to claim, now or later; EINTR (without verdicts it is restarted, as read() is).
  */
 struct ipcchan_claim {
 	__u32	size;
