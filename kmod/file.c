@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Files: how they begin and end, and their operations. The calls: ioctl.c */
+/* Files: how they begin and end, and their operations. The calls: call.h */
 #include <linux/anon_inodes.h>
 #include <linux/compat.h>
 #include <linux/fcntl.h>

@@ -3,7 +3,7 @@
  * The binary interface, so that programs of yesterday and of tomorrow get the
  * right answer: sizes, what is unknown, what is reserved, bad pointers.
  *
- * What breaks these: a check left out of ioctl.c's run(), or of check() in
+ * What breaks these: a check left out of ipcchan_call_copy_in(), or of check() in
  * channel.c and port.c. A field that nobody checks can never be given a meaning.
  */
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * Refusals that depend on the port's state: not mapped yet, without the role,
  * another process's, its channel deleted. Rows of Documentation/errors.md.
  *
- * What breaks these: check_port() in ioctl.c, the tests of the state in wait.c
+ * What breaks these: ipcchan_call_check_port(), the tests of the state in wait.c
  * and map.c.
  */
 #include <linux/mman.h>

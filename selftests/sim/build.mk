@@ -7,8 +7,8 @@
 #   cov		gcc, coverage
 #   fuzz	clang, libFuzzer's counters, address and undefined sanitizers
 
-SIM_KMOD := channel claim claimer connection dead geometry grant ioctl items lease \
-	look member port queue ring roster service slot stall threshold wait
+SIM_KMOD := call_channel call_message call_port channel claim claimer connection dead geometry \
+	grant ioctl items lease look member port queue ring roster service slot stall threshold wait
 SIM_SOURCES := device files heap hooks machine module pages process sleep
 SIM_LIB := $(filter-out device,$(LIB_SOURCES))
 
