@@ -130,6 +130,8 @@ struct ipcchan_channel {
 	u64 receiver_generation;
 	bool ended;		/* being deleted: the roster says so */
 	u64 draining;		/* sender slots to be emptied once read, a bit each */
+	u64 outboxes;		/* sender slots that show one, a bit each */
+	u64 receipts;		/* receiver slots, likewise */
 	u64 sleeping_receivers;	/* the roster's words */
 	u64 sleeping_senders;
 	u32 nr_senders;		/* ACTIVE */

@@ -9,12 +9,12 @@
 static bool readable(const struct ipcchan_port *port)
 {
 	const struct ipcchan_channel *chan = port->chan;
-	u32 i;
+	u64 left;
 
 	if (chan->queue)
 		return ipcchan_queue_claimable(chan);
-	for (i = 0; i < chan->geometry.senders; i++)
-		if (ipcchan_ring_readable(chan, port->receipts, i))
+	for (left = chan->outboxes; left; left &= left - 1)
+		if (ipcchan_ring_readable(chan, port->receipts, __ffs64(left)))
 			return true;
 	return chan->service && ipcchan_service_waits(chan);
 }

@@ -29,6 +29,7 @@ static void join_receiver(struct ipcchan_port *port)
 
 	spin_lock(&chan->lock);
 	chan->receivers[slot].receipts = ipcchan_region_ref(port->receipts);
+	chan->receipts |= BIT_ULL(slot);
 	spin_unlock(&chan->lock);
 
 	ipcchan_map_receipts_changed(chan, slot, NULL);
@@ -54,6 +55,7 @@ static void join_sender(struct ipcchan_port *port)
 		ipcchan_roster_unretired(chan, slot);
 	spin_lock(&chan->lock);
 	s->outbox = ipcchan_region_ref(port->outbox);
+	chan->outboxes |= BIT_ULL(slot);
 	s->base = s->next_base;
 	s->since_ns = ktime_get_ns();
 	s->port_id = port->id;
@@ -166,6 +168,7 @@ static void leave_receiver(struct ipcchan_port *port)
 	/* the port's own reference keeps the region */
 	ipcchan_region_put(r->receipts);
 	r->receipts = NULL;
+	chan->receipts &= ~BIT_ULL(port->receiver_slot);
 	ipcchan_roster_receiver(chan, port->receiver_slot, IPCCHAN_SLOT_EMPTY, 0);
 }
 

@@ -229,23 +229,20 @@ bool ipcchan_ring_room(const struct ipcchan_port *sender)
 	const struct ipcchan_channel *chan = sender->chan;
 	u64 base = chan->senders[sender->sender_slot].base;
 	bool changed = false;
-	u32 i;
+	u64 left;
 
 	if (!sender->blocked ||
 	    sender->blocked_generation != chan->receiver_generation)
 		return true;
 	if (chan->queue)
 		return ipcchan_queue_room(sender);
-	for (i = 0; i < chan->geometry.receivers; i++) {
-		const struct ipcchan_region *receipts = chan->receivers[i].receipts;
-		const struct ipcchan_cursor *c;
-		u64 passed, closed;
+	for (left = chan->receipts; left; left &= left - 1) {
+		u32 i = __ffs64(left);
+		const struct ipcchan_cursor *c = cursor(chan->receivers[i].receipts,
+							sender->sender_slot);
+		u64 passed = READ_ONCE(c->passed);
+		u64 closed = READ_ONCE(c->closed);
 
-		if (!receipts)
-			continue;
-		c = cursor(receipts, sender->sender_slot);
-		passed = READ_ONCE(c->passed);
-		closed = READ_ONCE(c->closed);
 		if (closed != base && passed < sender->await)
 			return false;
 		changed |= sender->progress[i] !=

@@ -25,6 +25,7 @@ struct ipcchan_region *ipcchan_slot_hide(struct ipcchan_channel *chan, u32 slot)
 	s->port = NULL;
 	s->lent = false;
 	s->state = IPCCHAN_SLOT_EMPTY;
+	chan->outboxes &= ~BIT_ULL(slot);
 	chan->draining &= ~BIT_ULL(slot);
 	ipcchan_roster_sender(chan, slot, s->state, 0, 0);
 	return outbox;
@@ -335,6 +336,7 @@ int ipcchan_slot_lend(struct ipcchan_channel *chan,
 	ipcchan_roster_unretired(chan, *slot);
 	spin_lock(&chan->lock);
 	s->outbox = ipcchan_region_ref(outbox);
+	chan->outboxes |= BIT_ULL(*slot);
 	s->base = s->next_base;
 	s->since_ns = ktime_get_ns();
 	s->port_id = ++chan->last_port_id;

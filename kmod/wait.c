@@ -172,7 +172,7 @@ static bool wants(const struct ipcchan_port *port, u32 slot)
 static void kick_receivers(struct ipcchan_port *sender, u64 slots)
 {
 	struct ipcchan_channel *chan = sender->chan;
-	u32 i;
+	u64 left;
 
 	lockdep_assert_held(&chan->lock);
 	if (chan->queue) {
@@ -180,24 +180,24 @@ static void kick_receivers(struct ipcchan_port *sender, u64 slots)
 		ipcchan_claim_wake(chan);
 		return;
 	}
-	for (i = 0; i < chan->geometry.receivers; i++) {
-		struct ipcchan_port *port = chan->receivers[i].port;
+	for (left = slots & chan->sleeping_receivers; left; left &= left - 1) {
+		struct ipcchan_port *port = chan->receivers[__ffs64(left)].port;
 
-		if (slots & BIT_ULL(i) && wants(port, sender->sender_slot))
+		if (wants(port, sender->sender_slot))
 			rouse(port, IPCCHAN_WAIT_RECEIVE);
 	}
 }
 
 static void kick_senders(struct ipcchan_channel *chan, u64 slots)
 {
-	u32 i;
+	u64 left;
 
 	lockdep_assert_held(&chan->lock);
-	for (i = 0; i < chan->geometry.senders; i++) {
-		struct ipcchan_port *port = chan->senders[i].port;
+	for (left = slots & chan->sleeping_senders; left; left &= left - 1) {
+		struct ipcchan_port *port = chan->senders[__ffs64(left)].port;
 
-		if (slots & BIT_ULL(i) && port &&
-		    port->armed & IPCCHAN_WAIT_SEND && ipcchan_ring_room(port))
+		if (port && port->armed & IPCCHAN_WAIT_SEND &&
+		    ipcchan_ring_room(port))
 			rouse(port, IPCCHAN_WAIT_SEND);
 	}
 }
@@ -220,6 +220,13 @@ static bool kick_valid(const struct ipcchan_port *port,
 	       (!args->senders || port->roles & IPCCHAN_RECEIVE);
 }
 
+static int check_state(const struct ipcchan_port *port)
+{
+	if (likely(port->state == IPCCHAN_PORT_ACTIVE))
+		return 0;
+	return port->state == IPCCHAN_PORT_GONE ? -ESHUTDOWN : -EINVAL;
+}
+
 /*
  * ipcchan_kick() - wake those of the named who sleep and have something to do
  *
@@ -229,13 +236,12 @@ int ipcchan_kick(struct ipcchan_port *port, const struct ipcchan_kick *args)
 {
 	struct ipcchan_channel *chan = port->chan;
 	u64 draining;
-	int err = 0;
+	int err;
 
 	if (!kick_valid(port, args))
 		return -EINVAL;
 	spin_lock(&chan->lock);
-	if (port->state != IPCCHAN_PORT_ACTIVE)
-		err = port->state == IPCCHAN_PORT_GONE ? -ESHUTDOWN : -EINVAL;
+	err = check_state(port);
 	if (!err && args->receivers)
 		kick_receivers(port, args->receivers);
 	if (!err && args->senders)
@@ -265,34 +271,40 @@ static void see_roster(struct ipcchan_port *port, const struct ipcchan_wait *arg
 		wake_up_all(&port->wq);
 }
 
-/*
- * Keep what the caller has seen; look; if there is nothing, arm and look again.
- * Who was woken finds what he was woken for by the first look, and arming again
- * would cost its sender a second kick for one sleep. Negative: an error.
- */
-static int look_or_arm(struct ipcchan_port *port,
-		       const struct ipcchan_wait *args, const u64 *progress)
+/* What the caller has seen is the port's from here on. */
+static void see(struct ipcchan_port *port, const struct ipcchan_wait *args,
+		const u64 *progress)
 {
-	struct ipcchan_channel *chan = port->chan;
-	u32 flags = args->flags & ~IPCCHAN_WAIT_ARM;
-	int ret;
-
-	spin_lock(&chan->lock);
-	if (port->state != IPCCHAN_PORT_ACTIVE) {
-		ret = port->state == IPCCHAN_PORT_GONE ? -ESHUTDOWN : -EINVAL;
-		goto unlock;
-	}
 	if (args->flags & IPCCHAN_WAIT_SEND) {
 		port->blocked = true;
 		port->await = args->await;
 		port->blocked_generation = args->receiver_generation;
 		memcpy(port->progress, progress,
-		       ipcchan_channel_progress(chan) * sizeof(*progress));
+		       ipcchan_channel_progress(port->chan) * sizeof(*progress));
 	}
 	if (args->flags & IPCCHAN_WAIT_ROSTER)
 		see_roster(port, args);
+}
+
+/*
+ * Look; if there is nothing, be on the queue, arm and look again. Who was woken
+ * finds what he was woken for by the first look, and arming again would cost its
+ * sender a second kick for one sleep. Negative: an error.
+ */
+static int look_or_arm(struct ipcchan_port *port,
+		       const struct ipcchan_wait *args, const u64 *progress,
+		       struct wait_queue_entry *entry)
+{
+	u32 flags = args->flags & ~IPCCHAN_WAIT_ARM;
+	int ret = check_state(port);
+
+	lockdep_assert_held(&port->chan->lock);
+	if (ret)
+		return ret;
+	see(port, args, progress);
 	ret = ipcchan_look(port, flags);
 	if (!ret) {
+		prepare_to_wait(&port->wq, entry, TASK_INTERRUPTIBLE);
 		arm(port, flags);
 		ret = ipcchan_look(port, flags);
 	}
@@ -302,8 +314,6 @@ static int look_or_arm(struct ipcchan_port *port,
 		press(port, !(ret & IPCCHAN_WAIT_SEND));
 	if (!ret && port->pressing && args->deadline_ns)
 		ipcchan_stall_watch(port);
-unlock:
-	spin_unlock(&chan->lock);
 	return ret;
 }
 
@@ -313,15 +323,13 @@ unlock:
  */
 static int begin(struct ipcchan_port *port, u32 flags)
 {
-	int err = 0;
-
-	spin_lock(&port->chan->lock);
-	if (flags & IPCCHAN_WAIT_SEND) {
-		err = port->awaiting ? -EBUSY : 0;
-		port->awaiting = true;
-	}
-	spin_unlock(&port->chan->lock);
-	return err;
+	lockdep_assert_held(&port->chan->lock);
+	if (!(flags & IPCCHAN_WAIT_SEND))
+		return 0;
+	if (port->awaiting)
+		return -EBUSY;
+	port->awaiting = true;
+	return 0;
 }
 
 /*
@@ -330,9 +338,9 @@ static int begin(struct ipcchan_port *port, u32 flags)
  */
 static void end(struct ipcchan_port *port, u32 flags, bool found)
 {
-	struct ipcchan_channel *chan = port->chan;
+	u32 idle;
 
-	spin_lock(&chan->lock);
+	lockdep_assert_held(&port->chan->lock);
 	if (flags & IPCCHAN_WAIT_SEND) {
 		port->awaiting = false;
 		/*
@@ -347,12 +355,12 @@ static void end(struct ipcchan_port *port, u32 flags, bool found)
 			port->pressing = false;
 	}
 	/* who is on the queue but not seen here has yet to arm, by this lock */
-	if (!waitqueue_active(&port->wq))
-		disarm(port, port->armed & ~port->standing & flags);
+	idle = port->armed & ~port->standing & flags;
+	if (idle && !waitqueue_active(&port->wq))
+		disarm(port, idle);
 	/* and an epoll set is there to wait for what a look did not find */
 	if (port->pressing)
 		ipcchan_stall_watch(port);
-	spin_unlock(&chan->lock);
 }
 
 /* ipcchan_doze() - sleep until woken: 0, or why not to look again */
@@ -438,26 +446,32 @@ static bool wait_valid(const struct ipcchan_port *port,
 int ipcchan_wait(struct ipcchan_port *port, struct ipcchan_wait *args,
 		 const u64 *progress)
 {
+	struct ipcchan_channel *chan = port->chan;
+	int err = args->deadline_ns ? 0 : -ETIMEDOUT;
 	DEFINE_WAIT(entry);
-	int err, ret;
+	int ret;
 
 	if (!wait_valid(port, args))
 		return -EINVAL;
-	err = begin(port, args->flags);
-	if (err)
-		return err;
 	if (args->flags & IPCCHAN_WAIT_RECEIVE && has_leftovers(port))
 		settle(port);
+	spin_lock(&chan->lock);
+	ret = begin(port, args->flags);
+	if (ret)
+		goto unlock;
 	for (;;) {
-		prepare_to_wait(&port->wq, &entry, TASK_INTERRUPTIBLE);
-		ret = look_or_arm(port, args, progress);
-		if (ret || err || args->flags & IPCCHAN_WAIT_ARM)
+		ret = look_or_arm(port, args, progress, &entry);
+		if (ret || err)
 			break;
+		spin_unlock(&chan->lock);
 		/* after a time-out or a signal it looks once more */
 		err = ipcchan_doze(args->deadline_ns);
+		spin_lock(&chan->lock);
 	}
 	finish_wait(&port->wq, &entry);
 	end(port, args->flags, ret > 0 && !args->deadline_ns);
+unlock:
+	spin_unlock(&chan->lock);
 	if (ret < 0)
 		return ret;
 	args->events = ret;

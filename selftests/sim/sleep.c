@@ -89,8 +89,11 @@ void prepare_to_wait(wait_queue_head_t *queue, struct wait_queue_entry *entry, i
 	entry->waiter->sleeper->woken = false;
 }
 
+/* As the kernel's, of no matter for who was not on the queue. */
 void finish_wait(wait_queue_head_t *queue, struct wait_queue_entry *entry)
 {
+	if (!entry->waiter)
+		return;
 	SIM_ASSERT(waitqueue_active(queue));
 	dequeue(entry->waiter);
 	entry->waiter = NULL;
