@@ -312,7 +312,7 @@ struct ipcchan_patience {
 	struct ipcchan_spin *spin;	/* what is learned; may be NULL */
 	uint64_t budget;	/* turns of spinning */
 	uint64_t turns;		/* of them taken */
-	uint64_t spin_ns;	/* that the budget takes, about */
+	uint64_t spin_ns;	/* that the budget takes, about; if there is a limit */
 	uint64_t deadline_ns;	/* 0: the clock was not asked yet */
 	uint32_t looks;		/* taken by a call that does not wait */
 	uint32_t wakes;		/* that brought nothing */
@@ -425,6 +425,7 @@ void ipcchan_wake_sender(struct ipcchan_port *port, const struct ipcchan_source 
 int ipcchan_order_find(struct ipcchan_port *port, struct ipcchan_found *found);
 bool ipcchan_order_readable(const struct ipcchan_port *port);
 bool ipcchan_order_poll(struct ipcchan_port *port);
+void ipcchan_order_look(struct ipcchan_port *port);
 void ipcchan_order_forget(struct ipcchan_rx *rx, uint32_t slot);
 
 /* take.c */

@@ -158,3 +158,17 @@ bool ipcchan_order_poll(struct ipcchan_port *port)
 	}
 	return false;
 }
+
+/**
+ * ipcchan_order_look() - where one is hot: look at the others, if it is time to
+ *
+ * So that the short way is open again. Who has come or gone is for the long one.
+ */
+void ipcchan_order_look(struct ipcchan_port *port)
+{
+	struct ipcchan_rx *rx = port->rx;
+
+	if (rx->nr_hot && !rx->until_look &&
+	    ipcchan_load_acquire(&port->roster->sender_generation) == rx->generation)
+		look_at_others(port);
+}

@@ -18,9 +18,13 @@ static int await_message(struct ipcchan_port *port, struct ipcchan_patience *pat
 		}
 	}
 	rc = ipcchan_sleep(port, patience, &wait);
-	if (!rc && wait.events & IPCCHAN_WAIT_HANGUP)
+	if (rc)
+		return rc;
+	if (wait.events & IPCCHAN_WAIT_HANGUP)
 		port->rx->met = true;
-	return rc;
+	/* whoever has something is asked first, the short way */
+	ipcchan_order_poll(port);
+	return 0;
 }
 
 /*
@@ -239,7 +243,10 @@ static __attribute__((noinline)) int receive_slowly(struct ipcchan_port *port,
 		return ipcchan_work_receive(port, message, timeout_ns, rc);
 	if (!port->rx->nr_free_holds)
 		return -ENOBUFS;
-	rc = receive_now(port, message);
+	ipcchan_order_look(port);
+	rc = receive_usual(port, port->rx, message);
+	if (rc == IPCCHAN_AGAIN)
+		rc = receive_now(port, message);
 	if (rc != -EAGAIN || !timeout_ns)
 		return rc;
 	rc = ipcchan_patience_init(port, &patience, &port->rx->spin, timeout_ns);
@@ -389,10 +396,12 @@ static __attribute__((noinline)) ssize_t recv_slowly(struct ipcchan_port *port, 
 						     int64_t timeout_ns)
 {
 	struct iovec piece = { .iov_base = data, .iov_len = size };
-	ssize_t length = recv_short(port, data, size, message, 0, true);
 	struct ipcchan_patience patience;
+	ssize_t length;
 	int rc;
 
+	ipcchan_order_look(port);
+	length = recv_short(port, data, size, message, 0, true);
 	if (length < 0)
 		length = ipcchan_recvv(port, &piece, 1, message, IPCCHAN_NO_WAIT);
 	if (length != -EAGAIN || !timeout_ns)

@@ -40,7 +40,7 @@ int ipcchan_patience_init(const struct ipcchan_port *port, struct ipcchan_patien
 		.timeout_ns = timeout_ns,
 		.spin = spin,
 		.budget = turns,
-		.spin_ns = ipcchan_spin_ns(port, turns),
+		.spin_ns = timeout_ns > 0 ? ipcchan_spin_ns(port, turns) : 0,
 	};
 	return 0;
 }
