@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * privsep: a daemon in two processes. The helper stays root and does one thing:
- * it reads files of a short list. The front talks to the world, as nobody, with
- * nothing to lose: what it may not read it asks the helper for.
+ * it opens files of a short list. The front talks to the world, as nobody, with
+ * nothing to lose: what it may not open it asks the helper for.
  *
- *   front (uid 65534) ── call: "secret" ──► helper (root)
- *                     ◄── reply: its text ──
- *
+ *   front (uid 65534) ── call: "secret" ──────────────► helper (root)
+ *                     ◄── reply: 0, with a descriptor ──
  * Who asks is told by the kernel, not by the message: a user that is not the front's
  * may connect, and is refused. The service's name is one that only an administrator
- * can take, so the front cannot be lured to another helper.
+ * can take, so the front cannot be lured to another helper. Usage: privsep [SECRET]
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,14 +23,9 @@
 
 #define FRONT	65534u
 #define OTHER	1000u
-#define SECRET	"/proc/1/environ"	/* for root alone */
-
-struct answer {
-	int32_t result;		/* bytes, or -errno */
-	char text[1024];
-};
 
 static char name[64];
+static const char *secret_path = "/etc/shadow";	/* for root alone */
 
 static void check(const char *what, ssize_t error)
 {
@@ -42,41 +35,46 @@ static void check(const char *what, ssize_t error)
 	}
 }
 
-/* What the helper is ready to read, by what name: never a path from outside. */
-static const char *path_of(const struct ipcchan_message *request)
+/* What the helper is ready to open, by a word: never by a path from outside. */
+static int open_for(const struct ipcchan_message *request)
 {
-	static const struct {
-		const char *word, *path;
-	} list[] = { { "secret", SECRET }, { "hosts", "/etc/hosts" } };
 	char word[16] = "";
+	int fd;
 
 	/* a copy: what is looked at twice in place could change in between */
 	if (request->length < sizeof(word))
 		memcpy(word, request->data, request->length);
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
-		if (!strcmp(word, list[i].word))
-			return list[i].path;
-	return NULL;
+	if (strcmp(word, "secret"))
+		return -EACCES;
+	fd = open(secret_path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* A descriptor, or why not; -errno: the client has left. */
+static int reply(struct ipcchan_port *port, const struct ipcchan_message *request, int file)
+{
+	struct ipcchan_loan loan;
+
+	if (ipcchan_reserve(port, sizeof(file), &loan, IPCCHAN_WAIT_FOREVER_NS))
+		return -EPIPE;
+	memcpy(loan.data, file < 0 ? &file : &(int){ 0 }, sizeof(file));
+	loan.files = file < 0 ? NULL : &file;
+	loan.nr_files = file >= 0;
+	return ipcchan_reply_commit(port, request, &loan);
 }
 
 static void answer(struct ipcchan_port *port, uint32_t uid)
 {
 	struct ipcchan_message request;
-	struct answer reply;
+	int rc = 0;
 
-	while (!ipcchan_receive(port, &request, IPCCHAN_WAIT_FOREVER_NS)) {
-		const char *path = uid == FRONT ? path_of(&request) : NULL;
-		int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-		ssize_t got = file < 0 ? -1 : read(file, reply.text, sizeof(reply.text));
+	while (!rc && !ipcchan_receive(port, &request, IPCCHAN_WAIT_FOREVER_NS)) {
+		int file = uid == FRONT ? open_for(&request) : -EACCES;
 
-		reply.result = got >= 0 ? (int)got : path ? -errno : -EACCES;
-		if (file >= 0)
-			close(file);
 		ipcchan_release(port, &request);
-		if (ipcchan_reply(port, &request, &reply,
-				  offsetof(struct answer, text) + (got > 0 ? got : 0),
-				  IPCCHAN_WAIT_FOREVER_NS))
-			break;			/* it has left */
+		rc = reply(port, &request, file);
+		if (file >= 0)
+			close(file);	/* the message has its own */
 	}
 	ipcchan_port_close(port);
 }
@@ -93,55 +91,60 @@ static void serve(struct ipcchan_listener *listener, int clients)
 	}
 }
 
-/* The text's length, or -errno as the helper says. */
-static int ask(struct ipcchan_port *port, const char *word, struct answer *answer)
+/* A descriptor of our own, or -errno as the helper says. */
+static int ask(struct ipcchan_port *port, const char *word)
 {
 	struct ipcchan_message reply;
+	int result = -EPROTO, file;
 
-	memset(answer, 0, sizeof(*answer));
 	check("call", ipcchan_call(port, word, strlen(word), &reply, IPCCHAN_WAIT_FOREVER_NS));
-	if (reply.length <= sizeof(*answer))
-		memcpy(answer, reply.data, reply.length);
+	if (reply.length == sizeof(result))
+		memcpy(&result, reply.data, sizeof(result));
+	if (!result)
+		result = ipcchan_message_files(port, &reply, &file, 1);
 	check("release", ipcchan_release(port, &reply));
-	return answer->result;
+	return result == 1 ? file : result;
 }
 
 static int front(uid_t uid)
 {
 	struct ipcchan_port *port;
-	struct answer answer;
+	char text[64] = "";
 	int secret, other;
 
 	if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
 		check("setresuid", -errno);
 	check("connect", ipcchan_connect(&port, name, NULL, IPCCHAN_WAIT_FOREVER_NS, NULL));
-	other = ask(port, "/etc/passwd", &answer);
-	secret = ask(port, "secret", &answer);
-	printf("privsep: uid=%u secret=%d other=%d own=%d\n", uid, secret, other,
-	       open(SECRET, O_RDONLY) < 0 ? -errno : 0);
+	other = ask(port, "/etc/passwd");
+	secret = ask(port, "secret");
+	if (secret >= 0 && read(secret, text, sizeof(text) - 1) < 0)
+		secret = -errno;
+	text[strcspn(text, "\n")] = 0;
+	printf("privsep: uid=%u secret=%d other=%d own=%d text=%s\n", uid,
+	       secret < 0 ? secret : 0, other, open(secret_path, O_RDONLY) < 0 ? -errno : 0, text);
 	ipcchan_port_close(port);
 	return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const uid_t uids[] = { FRONT, OTHER };
 	struct ipcchan_listener *listener;
 	struct ipcchan_options options;
-	int status, failed = 0;
+	int status = 0;
 
+	secret_path = argc > 1 ? argv[1] : secret_path;
 	snprintf(name, sizeof(name), "sys/privsep.%d", getpid());
 	ipcchan_options_init(&options);
 	options.flags = IPCCHAN_OPEN_CREATE;
 	options.mode = 0622;		/* anybody may connect: whom to answer is for us to say */
-	options.max_per_user = 4;
 	check("listen", ipcchan_listen(&listener, name, &options, NULL));
 	for (int i = 0; i < 2; i++)
 		if (!fork())
 			return front(uids[i]);
 	serve(listener, 2);
 	ipcchan_listener_close(listener);
-	while (wait(&status) > 0)
-		failed |= status;
-	return failed ? 1 : 0;
+	for (int i = 0; i < 2 && !status; i++)
+		wait(&status);
+	return status ? 1 : 0;
 }

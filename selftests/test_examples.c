@@ -105,11 +105,15 @@ TEST_F_TIMEOUT(examples, privsep, LIMIT)
 {
 	struct tool *t = &self->tool;
 
-	ASSERT_EQ(0, tool_run(t, "/examples/privsep")) TH_LOG("%s", t->words);
-	EXPECT_LE(0, said(t, "privsep: uid=65534", "secret")) TH_LOG("%s", t->output);
-	EXPECT_NE(NULL, strstr(t->output, "uid=65534 secret="));
-	EXPECT_NE(NULL, strstr(t->output, "other=-13 own=-13\n"));
-	EXPECT_NE(NULL, strstr(t->output, "uid=1000 secret=-13 other=-13 own=-13\n"));
+	int fd = open("/tmp/secret", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	ASSERT_EQ(14, write(fd, "what root read\n", 14));
+	close(fd);
+	ASSERT_EQ(0, tool_run(t, "/examples/privsep /tmp/secret")) TH_LOG("%s", t->words);
+	EXPECT_NE(NULL, strstr(t->output, "uid=65534 secret=0 other=-13 own=-13 text=what root read\n"))
+		TH_LOG("%s", t->output);
+	EXPECT_NE(NULL, strstr(t->output, "uid=1000 secret=-13 other=-13 own=-13 text=\n"));
+	unlink("/tmp/secret");
 }
 
 TEST_HARNESS_MAIN
