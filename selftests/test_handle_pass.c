@@ -220,6 +220,88 @@ TEST_F_TIMEOUT(pass, a_narrower_one, 200)
 	raw_close(&port);
 }
 
+/* The same by a message: with a port that it had before, and nothing else. */
+struct addressee {
+	struct prisoner prisoner;
+	const char *topic;
+};
+
+static int be_addressee(void *arg)
+{
+	const struct addressee *a = arg;
+	struct ipcchan_error error = { "" };
+	struct ipcchan_port *rx, *port;
+	struct ipcchan_message m;
+	int handle, line;
+	char byte = 0;
+
+	CHECK(ipcchan_open(&rx, a->topic, IPCCHAN_ROLE_RECEIVE, NULL, NULL) == 0);
+	line = imprison(&a->prisoner);
+	if (line)
+		return line;
+	CHECK(ipcchan_receive(rx, &m, PATIENCE) == 0);
+	CHECK(ipcchan_message_files(rx, &m, &handle, 1) == 1);
+	CHECK(ipcchan_release(rx, &m) == 0);
+	line = serve(dup(handle), a->prisoner.roles);
+	if (line)
+		return line;
+	/* until it was looked at, and revoked */
+	CHECK(send(a->prisoner.socket, "", 1, MSG_NOSIGNAL) == 1);
+	CHECK(recv(a->prisoner.socket, &byte, 1, 0) == 1);
+	CHECK(ipcchan_open_handle(&port, handle, a->prisoner.roles, NULL, &error) ==
+	      -EKEYREVOKED);
+	/* sent again, it is as revoked */
+	CHECK(ipcchan_receive(rx, &m, PATIENCE) == 0);
+	CHECK(ipcchan_message_files(rx, &m, &handle, 1) == 1);
+	CHECK(ipcchan_open_handle(&port, handle, a->prisoner.roles, NULL, &error) ==
+	      -EKEYREVOKED);
+	ipcchan_port_close(rx);
+	return 0;
+}
+
+static int send_handle(struct ipcchan_port *tx, int handle)
+{
+	const struct iovec text = { "handle", 6 };
+
+	return ipcchan_sendv_files(tx, &text, 1, &handle, 1, PATIENCE);
+}
+
+TEST_F_TIMEOUT(pass, by_a_message, 200)
+{
+	struct ipcchan_options o;
+	char topic[IPCCHAN_NAME_SIZE];
+	struct addressee a = { { self->cell, self->ends[1], IPCCHAN_ROLE_SEND }, topic };
+	int narrow = handle_open(self->handle, "", IPCCHAN_SEND);
+	struct ipcchan_port *tx;
+	struct ipcchan_peer peer;
+	struct raw_port port;
+	char byte = 0;
+	pid_t child;
+
+	unique_name(topic, "courier");
+	ipcchan_options_init(&o);
+	o.flags = IPCCHAN_OPEN_CREATE;
+	ASSERT_EQ(0, ipcchan_open(&tx, topic, IPCCHAN_ROLE_SEND, &o, NULL));
+	ASSERT_EQ(0, raw_open_by(&port, self->handle, IPCCHAN_RECEIVE));
+	child = child_start(be_addressee, &a);
+	ASSERT_EQ(0, ipcchan_port_wait_peers(tx, IPCCHAN_ROLE_RECEIVE, 1, PATIENCE));
+	ASSERT_EQ(0, send_handle(tx, narrow));
+	ASSERT_EQ(1, recv(self->ends[0], &byte, 1, 0));
+	/* what it left behind is its own still, as long as it was not read */
+	ASSERT_EQ(0, call_peer(port.fd, IPCCHAN_SEND, 0, &peer));
+	EXPECT_EQ(child, (pid_t)peer.pid);
+	EXPECT_EQ(BOB, peer.uid);
+	EXPECT_EQ(BOB, peer.gid);
+	EXPECT_TRUE(comes(&port, 0, "hello"));
+	EXPECT_EQ(0, call_revoke(narrow));
+	EXPECT_EQ(1, send(self->ends[0], &byte, 1, MSG_NOSIGNAL));
+	EXPECT_EQ(0, send_handle(tx, narrow));
+	close(narrow);
+	EXPECT_EQ(0, child_end(child, 60000));
+	ipcchan_port_close(tx);
+	raw_close(&port);
+}
+
 /* What it may not. */
 static int overstep(void *arg)
 {

@@ -536,4 +536,59 @@ TEST_F_TIMEOUT(signal, by_the_library, LIMIT)
 	ipcchan_port_close(rx);
 }
 
+/* On a queue each who is armed hears of a message; who is too late arms again. */
+TEST_F_TIMEOUT(signal, on_a_queue, LIMIT)
+{
+	struct ipcchan_port *tx, *rx[2];
+	char name[IPCCHAN_NAME_SIZE];
+	struct ipcchan_options o;
+	struct ipcchan_message m;
+	siginfo_t info;
+
+	ipcchan_options_init(&o);
+	o.flags = IPCCHAN_OPEN_CREATE;
+	o.type = IPCCHAN_QUEUE;
+	o.depth = 4;
+	unique_name(name, "queue");
+	ASSERT_EQ(0, ipcchan_open(&tx, name, IPCCHAN_ROLE_SEND, &o, NULL));
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, ipcchan_open(&rx[i], name, IPCCHAN_ROLE_RECEIVE, NULL, NULL));
+		ASSERT_EQ(0, switch_on(ipcchan_port_fd(rx[i]), F_OWNER_TID, gettid()));
+		EXPECT_EQ(0, ipcchan_port_arm(rx[i], IPCCHAN_READY_RECEIVE));
+	}
+	EXPECT_EQ(0, next_signal(NULL, QUIET));
+	ASSERT_EQ(0, ipcchan_send(tx, "job", 3, IPCCHAN_NO_WAIT));
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(POLL_IN, next_signal(&info, SOON));
+		EXPECT_EQ(POLLIN | POLLRDNORM, info.si_band);
+	}
+	EXPECT_EQ(IPCCHAN_READY_RECEIVE, ipcchan_port_arm(rx[1], IPCCHAN_READY_RECEIVE));
+	ASSERT_EQ(0, ipcchan_receive(rx[0], &m, IPCCHAN_NO_WAIT));
+	EXPECT_EQ(-EAGAIN, ipcchan_receive(rx[1], &m, IPCCHAN_NO_WAIT));
+	EXPECT_EQ(0, ipcchan_port_arm(rx[1], IPCCHAN_READY_RECEIVE));
+	EXPECT_EQ(0, next_signal(NULL, QUIET));
+	/* what is refused is there for who is armed, and no one else */
+	EXPECT_EQ(0, ipcchan_refuse(rx[0], &m, 0));
+	ASSERT_EQ(POLL_IN, next_signal(&info, SOON));
+	EXPECT_EQ(ipcchan_port_fd(rx[1]), info.si_fd);
+	EXPECT_EQ(0, next_signal(NULL, QUIET));
+	ASSERT_EQ(0, ipcchan_receive(rx[1], &m, IPCCHAN_NO_WAIT));
+	/* and room for who sends */
+	ASSERT_EQ(0, switch_on(ipcchan_port_fd(tx), F_OWNER_TID, gettid()));
+	while (!ipcchan_send(tx, "job", 3, IPCCHAN_NO_WAIT))
+		;
+	EXPECT_EQ(0, ipcchan_port_arm(tx, IPCCHAN_READY_SEND));
+	EXPECT_EQ(0, next_signal(NULL, QUIET));
+	EXPECT_EQ(0, ipcchan_release(rx[1], &m));
+	EXPECT_EQ(POLL_OUT, next_signal(NULL, SOON));
+	/* the end, when nothing can come any more */
+	while (!ipcchan_receive(rx[0], &m, IPCCHAN_NO_WAIT))
+		ipcchan_release(rx[0], &m);
+	EXPECT_EQ(0, ipcchan_port_arm(rx[0], IPCCHAN_READY_RECEIVE));
+	ipcchan_port_close(tx);
+	EXPECT_EQ(POLL_HUP, next_signal(NULL, SOON));
+	ipcchan_port_close(rx[0]);
+	ipcchan_port_close(rx[1]);
+}
+
 TEST_HARNESS_MAIN
