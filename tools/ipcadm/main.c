@@ -17,7 +17,7 @@ struct command {
 
 static const struct command commands[] = {
 	{ "channel", "add", channel_add,
-	  "NAME type topic|queue [overflow block|drop-oldest] [depth N] [arena SIZE]\n"
+	  "NAME type topic|queue|service [overflow block|drop-oldest] [depth N] [arena SIZE]\n"
 	  "                [max-message SIZE] [senders N] [receivers N] [holds N]\n"
 	  "                [mode OCTAL] [owner UID] [group GID] [persistent]\n"
 	  "                [history N] [stall TIME] [label TEXT]\n"
