@@ -198,6 +198,7 @@ int ipcchan_connection_join(struct ipcchan_port *port)
 		return ipcchan_service_enqueue(c, false);
 	spin_lock(&c->service->lock);
 	c->state = IPCCHAN_CONNECTION_ESTABLISHED;
+	list_del_init(&c->node);
 	spin_unlock(&c->service->lock);
 	return 0;
 }
@@ -219,6 +220,35 @@ void ipcchan_connection_end(struct ipcchan_channel *chan)
 	lockdep_assert_held(&chan->mutex);
 	ipcchan_service_dequeue(chan->connection);
 	ipcchan_service_uncount(chan->connection);
+}
+
+/* Has the server's process ended before it took part? The file may be others', too. */
+static bool is_forsaken(const struct ipcchan_port *port)
+{
+	return port->state == IPCCHAN_PORT_NEW &&
+	       !ipcchan_connection_is_client(port) &&
+	       !atomic_read(&port->mm->mm_users);
+}
+
+/*
+ * ipcchan_connection_forsake() - a listener has left: refuse what its process had
+ * taken, if that has ended
+ *
+ * The caller has the service's mutex.
+ */
+void ipcchan_connection_forsake(struct ipcchan_channel *chan)
+{
+	struct ipcchan_port *port;
+
+	lockdep_assert_held(&chan->connection->service->mutex);
+	mutex_lock_nested(&chan->mutex, SINGLE_DEPTH_NESTING);
+	list_for_each_entry(port, &chan->ports, node) {
+		if (is_forsaken(port)) {
+			ipcchan_port_detach_locked(port, IPCCHAN_REASON_CLOSED);
+			break;
+		}
+	}
+	mutex_unlock(&chan->mutex);
 }
 
 /* Its service has nobody for it. The caller has the service's mutex. */

@@ -12,7 +12,9 @@
  *   TAKEN	  out of it: by a server, or refused, or the client has left
  *   ESTABLISHED  the server's port is ACTIVE, too
  *
- * A server's port that leaves before it was ACTIVE takes the client's with it.
+ * A server's port that leaves before it was ACTIVE takes the client's with it. It
+ * leaves with its file; or, if others hold that, with the listener, if both were
+ * of a process that has ended.
  * When both have left the connection ends, as an ephemeral channel does.
  */
 #ifndef IPCCHAN_CONNECTION_H
@@ -37,7 +39,7 @@ struct ipcchan_connection {
 	struct ipcchan_identity client;
 
 	/* protected by the service's lock */
-	struct list_head node;			/* in the backlog */
+	struct list_head node;			/* in the backlog, or among what is taken */
 	enum ipcchan_connection_state state;
 	struct ipcchan_user *user;		/* NULL: not counted */
 };
@@ -58,6 +60,7 @@ struct ipcchan_connection *ipcchan_connection_free(struct ipcchan_connection *c)
 int ipcchan_connection_join(struct ipcchan_port *port);
 void ipcchan_connection_left(struct ipcchan_port *port, bool was_active);
 void ipcchan_connection_end(struct ipcchan_channel *chan);
+void ipcchan_connection_forsake(struct ipcchan_channel *chan);
 void ipcchan_connection_refuse(struct ipcchan_channel *chan,
 			       enum ipcchan_reason reason);
 

@@ -57,6 +57,7 @@ struct ipcchan_service *ipcchan_service_new(void)
 	if (!s)
 		return NULL;
 	INIT_LIST_HEAD(&s->waiting);
+	INIT_LIST_HEAD(&s->taken);
 	init_waitqueue_head(&s->callers);
 	return s;
 }
@@ -202,9 +203,9 @@ int ipcchan_service_enqueue(struct ipcchan_connection *c, bool again)
 		err = -EAGAIN;
 	} else {
 		if (again)
-			list_add(&c->node, &s->waiting);
+			list_move(&c->node, &s->waiting);
 		else
-			list_add_tail(&c->node, &s->waiting);
+			list_move_tail(&c->node, &s->waiting);
 		s->nr_waiting++;
 		c->state = IPCCHAN_CONNECTION_WAITING;
 		wake_listener(chan);
@@ -216,7 +217,6 @@ int ipcchan_service_enqueue(struct ipcchan_connection *c, bool again)
 static void take_off(struct ipcchan_connection *c)
 {
 	lockdep_assert_held(&c->service->lock);
-	list_del_init(&c->node);
 	c->service->service->nr_waiting--;
 	c->state = IPCCHAN_CONNECTION_TAKEN;
 }
@@ -227,6 +227,7 @@ void ipcchan_service_dequeue(struct ipcchan_connection *c)
 	struct ipcchan_channel *chan = c->service;
 
 	spin_lock(&chan->lock);
+	list_del_init(&c->node);
 	if (c->state == IPCCHAN_CONNECTION_WAITING) {
 		take_off(c);
 		wake_callers(chan);
@@ -265,6 +266,7 @@ struct ipcchan_channel *ipcchan_service_take(struct ipcchan_channel *chan,
 		/* its client's port cannot leave without this lock */
 		taken = ipcchan_channel_ref(c->chan);
 		take_off(c);
+		list_move_tail(&c->node, &s->taken);
 		wake_callers(chan);
 		wake_listener(chan);
 	}
@@ -284,10 +286,45 @@ static void refuse_all(struct ipcchan_channel *chan, enum ipcchan_reason reason)
 	}
 }
 
+/* The next of what was taken, with a reference; it is not looked at again. */
+static struct ipcchan_channel *next_taken(struct ipcchan_channel *chan,
+					  struct list_head *look)
+{
+	struct ipcchan_channel *taken = NULL;
+	struct ipcchan_connection *c;
+
+	spin_lock(&chan->lock);
+	if (!list_empty(look)) {
+		c = list_first_entry(look, struct ipcchan_connection, node);
+		list_move_tail(&c->node, &chan->service->taken);
+		/* as above */
+		taken = ipcchan_channel_ref(c->chan);
+	}
+	spin_unlock(&chan->lock);
+	return taken;
+}
+
+/* With its listener a process ends that has taken some, and will not come any more. */
+static void forsake_taken(struct ipcchan_channel *chan)
+{
+	struct ipcchan_channel *taken;
+	LIST_HEAD(look);
+
+	spin_lock(&chan->lock);
+	list_splice_init(&chan->service->taken, &look);
+	spin_unlock(&chan->lock);
+	while ((taken = next_taken(chan, &look))) {
+		ipcchan_connection_forsake(taken);
+		ipcchan_channel_put(taken);
+		cond_resched();
+	}
+}
+
 /* A listener has left. New connections cannot come while nobody listens. */
 void ipcchan_service_left(struct ipcchan_channel *chan)
 {
 	lockdep_assert_held(&chan->mutex);
+	forsake_taken(chan);
 	if (!chan->nr_receivers)
 		refuse_all(chan, IPCCHAN_REASON_REFUSED);
 }

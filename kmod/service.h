@@ -27,6 +27,7 @@ struct ipcchan_user;
 struct ipcchan_service {
 	/* protected by the channel's lock */
 	struct list_head waiting;	/* connections, the oldest first */
+	struct list_head taken;		/* that are TAKEN, by a server */
 	u32 nr_waiting;
 	u32 nr_connections;		/* all that are counted */
 	u32 backlog;			/* most that wait */

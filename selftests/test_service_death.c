@@ -220,6 +220,58 @@ TEST_F_TIMEOUT(death, of_a_server_before_it_takes_part, LIMIT)
 	EXPECT_EQ(0, connections_of(self->name));
 }
 
+/* A child has its files still, and holds them as long as it lives. */
+static int leave_to_a_child(void *arg)
+{
+	const struct life *life = arg;
+	struct raw_port l, s;
+	pid_t pid;
+
+	if (listen_at(&l, life->name, 0, 0))
+		return 1;
+	say(life->say, 'l');
+	if (server_take(&l, &s, FOREVER, NULL))
+		return 1;
+	pid = fork();
+	if (!pid)
+		for (;;)
+			pause();
+	if (write(life->say, &pid, sizeof(pid)) != sizeof(pid))
+		return 1;
+	say(life->say, 'd');
+	for (;;)
+		pause();
+}
+
+TEST_F_TIMEOUT(death, of_a_server_whose_file_others_hold, LIMIT)
+{
+	struct life life = { self->name, TAKEN, self->pair[1], true, 0 };
+	struct raw_port established, other;
+	pid_t child;
+
+	ASSERT_EQ(0, listen_at(&self->l, self->name, 0, 0));
+	/* what this process has taken, or has not, is not concerned */
+	ASSERT_EQ(0, establish(&self->l, self->name, &established, &other));
+	ASSERT_EQ(0, client_wait(&self->s, self->name));
+	leave(&self->l);
+	ASSERT_TRUE(goes_for(&self->s, IPCCHAN_REASON_REFUSED));
+	leave(&self->s);
+	self->pid = child_start(leave_to_a_child, &life);
+	ASSERT_TRUE(hears(self->pair[0], 'l'));
+	ASSERT_EQ(0, client_wait(&self->c, self->name));
+	ASSERT_EQ(sizeof(child), recv(self->pair[0], &child, sizeof(child), MSG_WAITALL));
+	ASSERT_TRUE(hears(self->pair[0], 'd'));
+	ASSERT_EQ(0, listen_at(&self->l, self->name, 0, 0));
+	EXPECT_EQ(IPCCHAN_REASON_NONE, reason_of(&self->c));
+	ASSERT_EQ(0, finish(self->pid));
+	EXPECT_TRUE(goes_for(&self->c, IPCCHAN_REASON_REFUSED));
+	EXPECT_TRUE(sees_peer(&established));
+	leave(&established);
+	leave(&other);
+	kill(child, SIGKILL);
+	EXPECT_EQ(0, connections_of(self->name));
+}
+
 TEST_F_TIMEOUT(death, of_a_server_that_has_sent, LIMIT)
 {
 	char text[8];

@@ -183,6 +183,18 @@ static inline void list_splice_init(struct list_head *from, struct list_head *li
 }
 #define list_del(entry)		list_del_init(entry)
 
+static inline void list_move(struct list_head *entry, struct list_head *list)
+{
+	list_del_init(entry);
+	list_add(entry, list);
+}
+
+static inline void list_move_tail(struct list_head *entry, struct list_head *list)
+{
+	list_del_init(entry);
+	list_add_tail(entry, list);
+}
+
 #define list_for_each_entry(p, list, m) \
 	for (p = list_entry((list)->next, typeof(*p), m); &p->m != (list); \
 	     p = list_entry(p->m.next, typeof(*p), m))
