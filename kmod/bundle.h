@@ -13,11 +13,18 @@
  * a receiver has no more use for a message is read in its own words, the cursor
  * and the holds: a lie costs it its own files.
  *
- * When the last port that took part has left, no files are kept in messages,
- * whatever of these is. So each bundle has a living process, and files that
- * refer to their own channel, or namespace, cannot keep each other for ever.
+ * On a queue none of that counts: files are for who has claimed the message, and
+ * are closed when it is retired. They are taken out of the tree there and then,
+ * and closed by ipcchan_bundle_sweep(), without the lock.
  *
- * All with the channel's mutex, but that files are closed later: closer.h
+ * When the last port that took part has left, no files are kept in messages,
+ * whatever of these is; but those on a queue that refer to no channel and no
+ * namespace (cargo.h). So each bundle of others has a living process, and files
+ * that refer to their own channel, or namespace, cannot keep each other for ever.
+ *
+ * All with the channel's mutex, but for what says otherwise. A tree is changed
+ * with the channel's lock, too; a queue's is read with that. What is in no tree any
+ * more is closed later: closer.h
  */
 #ifndef IPCCHAN_BUNDLE_H
 #define IPCCHAN_BUNDLE_H
@@ -32,22 +39,28 @@ struct file;
  * struct ipcchan_bundle - files of one message
  * @node:	in its slot's tree, by @seq
  * @closing:	in its closer's list, when it is in no tree any more
+ * @spent:	taken out: in the queue's list of what is to be closed
  * @account:	what the files are charged to; has a reference
  * @seq:	the message's sequence
  * @owed:	receivers' slots it is for, a bit each
  * @over:	while it is looked at: nobody has it yet to read
  * @held:	while it is looked at: somebody holds it
+ * @stays:	it may outlive the ports
  * @nr:		of @files
  * @files:	with a reference each
  */
 struct ipcchan_bundle {
-	struct rb_node node;
-	struct llist_node closing;
+	union {
+		struct rb_node node;
+		struct list_head spent;
+		struct llist_node closing;
+	};
 	struct ipcchan_account *account;
 	u64 seq;
 	u64 owed;
 	bool over;
 	bool held;
+	bool stays;
 	u32 nr;
 	struct file *files[];
 };
@@ -63,5 +76,14 @@ void ipcchan_bundle_leave(struct ipcchan_channel *chan, u32 receiver);
 void ipcchan_bundle_drop(struct ipcchan_channel *chan, u32 slot, u64 from);
 void ipcchan_bundle_drop_all(struct ipcchan_channel *chan, u32 slot);
 void ipcchan_bundle_desert(struct ipcchan_channel *chan);
+
+void ipcchan_bundle_spend(struct ipcchan_channel *chan, u32 slot, u64 seq);
+void ipcchan_bundle_sweep(struct ipcchan_channel *chan);
+struct ipcchan_bundle *ipcchan_bundle_take_out(struct ipcchan_channel *chan,
+					       u64 seq);
+bool ipcchan_bundle_put_in(struct ipcchan_channel *chan,
+			   struct ipcchan_bundle *bundle, u64 seq);
+void ipcchan_bundle_destroy(struct ipcchan_channel *chan,
+			    struct ipcchan_bundle *bundle);
 
 #endif

@@ -64,6 +64,27 @@ static bool is_handle(const struct file *file)
 	return file->f_op == &ipcchan_file_ops && f->grant;
 }
 
+/* Of a file system that lies on a disk or in memory, and on no other system. */
+static bool is_contents(const struct file *file)
+{
+	const struct super_block *sb = file_inode(file)->i_sb;
+
+	return sb->s_bdev || sb->s_magic == TMPFS_MAGIC ||
+	       sb->s_magic == RAMFS_MAGIC || sb->s_magic == PIPEFS_MAGIC;
+}
+
+/*
+ * ipcchan_cargo_stays() - may a queue keep it when its ports have gone?
+ *
+ * It refers to no channel and no network namespace, whatever is done with it.
+ */
+bool ipcchan_cargo_stays(struct file *file)
+{
+	if (is_regular(file) || S_ISFIFO(file_inode(file)->i_mode))
+		return is_contents(file);
+	return is_eventfd(file);
+}
+
 /* ipcchan_cargo_check() - may this file, which @fd refers to, be sent? -ELOOP */
 int ipcchan_cargo_check(struct file *file, int fd, struct ipcchan_why *why)
 {

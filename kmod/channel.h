@@ -56,9 +56,9 @@ enum ipcchan_channel_state {
 };
 
 /*
- * A sender's slot. @holder, @past and @bundles are changed with the mutex, the
- * rest with the spinlock too. The port is gone while the slot is DRAINING; the outbox is
- * what windows show in this place.
+ * A sender's slot. @holder and @past are changed with the mutex, @bundles as
+ * bundle.h says, the rest with the spinlock too. The port is gone while the slot
+ * is DRAINING; the outbox is what windows show in this place.
  */
 struct ipcchan_sender_slot {
 	struct ipcchan_port *holder;	/* attached here, mapped or not */

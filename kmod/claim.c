@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* CLAIM: verdicts, claims, sleeping. Letters: Documentation/queue.md */
 #include <asm/barrier.h>
+#include <linux/ktime.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 
+#include "bundle.h"
 #include "claim.h"
 #include "lease.h"
 #include "look.h"
@@ -256,6 +258,7 @@ static int wait_for_some(struct ipcchan_claimer *c,
 /* What everybody does: a sender that drains may have become empty. */
 static void reap(struct ipcchan_channel *chan)
 {
+	ipcchan_bundle_sweep(chan);
 	if (likely(!READ_ONCE(chan->queue->reap)))
 		return;
 	spin_lock(&chan->lock);
@@ -455,6 +458,30 @@ int ipcchan_claim(struct ipcchan_port *port, struct ipcchan_claim *args,
 	}
 	atomic_set_release(&c->busy, 0);
 	return err;
+}
+
+/*
+ * ipcchan_claim_has() - has the port claimed that message, and not for too long?
+ *
+ * -ESTALE: it had; -ENOENT.
+ */
+int ipcchan_claim_has(struct ipcchan_port *port, u64 seq)
+{
+	struct ipcchan_channel *chan = port->chan;
+	const struct ipcchan_verdict v = { .sequence = seq };
+	struct ipcchan_holding *h;
+	struct ipcchan_item *item;
+
+	lockdep_assert_held(&chan->lock);
+	if (!seq || ipcchan_seq_slot(seq) >= chan->geometry.senders)
+		return -ENOENT;
+	item = ipcchan_queue_find(chan, seq);
+	h = item ? item->claim : NULL;
+	if (!h || h->port != port)
+		return find_stale(port->claimer, item, &v) ? -ESTALE : -ENOENT;
+	if (!list_empty(&h->lease) && h->expires_ns <= ktime_get_ns())
+		return -ESTALE;
+	return 0;
 }
 
 /* Its lease is over: another gets it, and the memory stays. */

@@ -57,6 +57,8 @@ void ipcchan_claimer_leave(struct ipcchan_port *port);
 int ipcchan_claim(struct ipcchan_port *port, struct ipcchan_claim *args,
 		  struct ipcchan_claim __user *user);
 
+int ipcchan_claim_has(struct ipcchan_port *port, u64 seq);
+
 void ipcchan_claim_expire(struct ipcchan_channel *chan,
 			  struct ipcchan_holding *holding);
 void ipcchan_claim_wake(struct ipcchan_channel *chan);

@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "bundle.h"
 #include "dead.h"
 #include "lease.h"
 #include "map.h"
@@ -121,8 +122,27 @@ static void copy_bytes(const struct ipcchan_region *to, u64 there,
 	}
 }
 
+/* Its files go along, before it can be claimed there: how many there were. */
+static u32 forward_files(struct ipcchan_channel *from, u64 seq,
+			 const struct ipcchan_dead *dead, u64 there)
+{
+	struct ipcchan_bundle *bundle = ipcchan_bundle_take_out(from, seq);
+	struct ipcchan_channel *to = dead->chan;
+	u32 nr = bundle ? bundle->nr : 0;
+	bool kept;
+
+	if (!bundle)
+		return 0;
+	spin_lock(&to->lock);
+	kept = is_there(dead) && ipcchan_bundle_put_in(to, bundle, there);
+	spin_unlock(&to->lock);
+	if (!kept)
+		ipcchan_bundle_destroy(from, bundle);
+	return nr;
+}
+
 /* There is room, at @at; then it is published there. */
-static void copy(const struct ipcchan_channel *from, struct ipcchan_dead *dead,
+static void copy(struct ipcchan_channel *from, struct ipcchan_dead *dead,
 		 const struct corpse *corpse, u64 at)
 {
 	const struct ipcchan_channel *chan = dead->chan;
@@ -144,6 +164,7 @@ static void copy(const struct ipcchan_channel *from, struct ipcchan_dead *dead,
 	desc->tag = corpse->desc.tag;
 	desc->time_ns = corpse->desc.time_ns;
 	desc->priority = corpse->desc.priority;
+	desc->files = forward_files(from, corpse->seq, dead, seq);
 	smp_store_release(&desc->seq, seq);	/* A, pairs with B */
 	WRITE_ONCE(((struct ipcchan_outbox *)
 		    ipcchan_region_at(dead->outbox, 0))->head, seq);
@@ -155,7 +176,7 @@ static bool makes_sense(const struct ipcchan_channel *chan,
 	u64 room = desc->length <= IPCCHAN_INSIDE ? desc->length :
 						    chan->geometry.arena;
 
-	return !desc->flags && !desc->files && !desc->reserved &&
+	return !desc->flags && desc->files <= IPCCHAN_MAX_FILES && !desc->reserved &&
 	       desc->length <= chan->geometry.max_message &&
 	       (u64)desc->offset + desc->length <= room;
 }

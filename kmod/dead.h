@@ -8,7 +8,7 @@
  * taken when the queue is created and given up when it is destroyed.
  *
  * Messages are copied by the work of lease.c, one at a time and without a lock:
- * each stays in its sender's ring until it is over there. What finds no room is
+ * each stays in its sender's ring until it is over there. Its files go along. What finds no room is
  * tried again a while later. Whoever evicts the slot there ends it; then, as
  * when that queue is deleted, what is dead is dropped.
  *

@@ -77,6 +77,7 @@ int ipcchan_queue_alloc(struct ipcchan_channel *chan,
 	memset(q->last, IPCCHAN_MAX_SLOTS - 1, sizeof(q->last));
 	INIT_LIST_HEAD(&q->sleepers);
 	INIT_LIST_HEAD(&q->leased);
+	INIT_LIST_HEAD(&q->spent);
 	ipcchan_lease_init(q);
 	chan->queue = q;
 	return 0;

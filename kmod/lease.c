@@ -5,6 +5,7 @@
 #include <linux/ktime.h>
 #include <linux/sched.h>
 
+#include "bundle.h"
 #include "claim.h"
 #include "dead.h"
 #include "lease.h"
@@ -142,6 +143,7 @@ static void look(struct work_struct *work)
 		spin_unlock(&chan->lock);
 		cond_resched();
 	} while (more);
+	ipcchan_bundle_sweep(chan);
 	if (reap)
 		ipcchan_port_reap(chan);
 	ipcchan_channel_put(chan);

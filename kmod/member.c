@@ -338,6 +338,7 @@ void ipcchan_port_detach_all_locked(struct ipcchan_channel *chan)
 		list_del_init(&port->node);
 		cond_resched();
 	}
+	ipcchan_bundle_sweep(chan);
 }
 
 static bool evict_port(struct ipcchan_channel *chan, u32 id)

@@ -7,6 +7,7 @@
 
 #include "bundle.h"
 #include "cargo.h"
+#include "claim.h"
 #include "compat.h"
 #include "names.h"
 #include "pass.h"
@@ -30,9 +31,6 @@ static int check_put(const struct ipcchan_port *port,
 		return ipcchan_refuse(why, -EINVAL, "unknown flags");
 	if (!(port->roles & IPCCHAN_SEND))
 		return ipcchan_refuse(why, -EINVAL, "the port does not send");
-	if (port->chan->queue)
-		return ipcchan_refuse(why, -EOPNOTSUPP,
-				      "a queue's messages carry no files");
 	if (drop && (args->nr || args->fds))
 		return ipcchan_refuse(why, -EINVAL,
 				      "what is given up names no files");
@@ -64,6 +62,7 @@ static int gather_one(struct ipcchan_bundle *bundle, int fd,
 		return ipcchan_refuse(why, -EBADF,
 				      "a descriptor is not that of an open file");
 	bundle->files[bundle->nr++] = file;
+	bundle->stays &= ipcchan_cargo_stays(file);
 	return ipcchan_cargo_check(file, fd, why);
 }
 
@@ -128,6 +127,7 @@ int ipcchan_pass_put(struct ipcchan_port *port,
 		return ipcchan_refuse(why, -ENOMEM,
 				      "not enough memory for the files");
 	bundle->seq = args->sequence;
+	bundle->stays = true;
 	bundle->account = ipcchan_account_ref(port->account);
 	err = gather(bundle, args, why) ?: add(port, bundle, why);
 	if (err) {
@@ -154,13 +154,21 @@ static int check_take(const struct ipcchan_port *port,
 	return 0;
 }
 
-static int find(struct ipcchan_port *port, struct ipcchan_files_take *args,
-		struct file **files, struct ipcchan_why *why)
+static int find_locked(struct ipcchan_port *port,
+		       struct ipcchan_files_take *args, struct file **files,
+		       struct ipcchan_why *why)
 {
 	struct ipcchan_bundle *bundle;
+	int err = 0;
 	u32 i;
 
-	bundle = ipcchan_bundle_find(port, args->slot, args->sequence);
+	if (port->chan->queue)
+		err = ipcchan_claim_has(port, args->sequence);
+	if (err == -ESTALE)
+		return ipcchan_refuse(why, err,
+				      "the claim on that message is over");
+	bundle = err ? NULL :
+		 ipcchan_bundle_find(port, args->slot, args->sequence);
 	if (!bundle)
 		return ipcchan_refuse(why, -ENOENT,
 				      "there are no files of that message for this receiver");
@@ -171,6 +179,18 @@ static int find(struct ipcchan_port *port, struct ipcchan_files_take *args,
 		files[i] = get_file(bundle->files[i]);
 	args->nr = bundle->nr;
 	return 0;
+}
+
+static int find(struct ipcchan_port *port, struct ipcchan_files_take *args,
+		struct file **files, struct ipcchan_why *why)
+{
+	struct ipcchan_channel *chan = port->chan;
+	int err;
+
+	spin_lock(&chan->lock);
+	err = find_locked(port, args, files, why);
+	spin_unlock(&chan->lock);
+	return err;
 }
 
 /*

@@ -4,6 +4,7 @@
 #include <linux/bitops.h>
 #include <linux/ktime.h>
 
+#include "bundle.h"
 #include "claim.h"
 #include "lease.h"
 #include "queue.h"
@@ -264,6 +265,7 @@ static void retire(struct ipcchan_channel *chan, struct ipcchan_items *items,
 	items->nr_used--;
 	items->retired++;
 	ipcchan_roster_retired(chan, slot, item->seq);
+	ipcchan_bundle_spend(chan, slot, item->seq);
 	chan->queue->owed |= BIT_ULL(slot);
 	if (!items->nr_used && chan->draining & BIT_ULL(slot))
 		chan->queue->reap = true;

@@ -20,7 +20,8 @@
  * the channel's lock, and no loop there is longer than 64.
  *
  * What a sender is owed (room, and a wake-up) is paid by ipcchan_queue_settle(),
- * before the lock is dropped.
+ * before the lock is dropped. Files of what is retired are closed by
+ * ipcchan_bundle_sweep(), after that.
  */
 #ifndef IPCCHAN_QUEUE_H
 #define IPCCHAN_QUEUE_H
@@ -96,6 +97,7 @@ struct ipcchan_queue {
 	u64 nr_claimed;
 	u64 nr_dead;
 	u64 owed;		/* slots with retired items their senders know not of */
+	struct list_head spent;	/* files of what is retired; bundle.h */
 	bool reap;		/* one that drains has become empty */
 
 	struct list_head sleepers;	/* claim.c: who sleeps in CLAIM */

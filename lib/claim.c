@@ -29,6 +29,12 @@ static bool is_held(const struct ipcchan_port *port, const struct ipcchan_messag
 	       port->rx->held[message->id].seq == message->sequence;
 }
 
+/** ipcchan_claim_holds() - is it a message that was claimed? */
+bool ipcchan_claim_holds(const struct ipcchan_port *port, const struct ipcchan_message *message)
+{
+	return port->queue && is_held(port, message);
+}
+
 static bool is_verdict(const struct ipcchan_done *done)
 {
 	return done->verdict <= IPCCHAN_DISCARD &&
@@ -149,14 +155,16 @@ static int read_desc(struct ipcchan_port *port, uint64_t seq, struct ipcchan_fou
 
 	if (ipcchan_load_acquire(&desc->seq) != seq)		/* B, pairs with A */
 		return IPCCHAN_AGAIN;
-	zero = ipcchan_load(&desc->flags) | ipcchan_load(&desc->files) |
-	       ipcchan_load(&desc->reserved);
+	zero = ipcchan_load(&desc->flags) | ipcchan_load(&desc->reserved);
+	f->files = ipcchan_load(&desc->files);
 	f->offset = ipcchan_load(&desc->offset);
 	f->length = ipcchan_load(&desc->length);
 	f->tag = ipcchan_load(&desc->tag);
 	f->time_ns = ipcchan_load(&desc->time_ns);
 	f->priority = ipcchan_load(&desc->priority);
-	return ipcchan_makes_sense(&port->geometry, f, zero) ? 0 : -EPROTO;
+	if (f->files > IPCCHAN_MAX_FILES || !ipcchan_makes_sense(&port->geometry, f, zero))
+		return -EPROTO;
+	return 0;
 }
 
 /* Holds what was claimed: 0, or as above. */
@@ -182,6 +190,7 @@ static int hold(struct ipcchan_port *port, const struct ipcchan_claimed *c,
 						     f.source->payload + f.offset;
 	message->id = id;
 	message->deliveries = c->deliveries;
+	message->nr_files = f.files;
 	message->flags = c->flags & IPCCHAN_CLAIM_REDELIVERED ? IPCCHAN_MESSAGE_REDELIVERED : 0;
 	held->seq = c->sequence;
 	held->slot = c->slot;

@@ -7,11 +7,13 @@
  * loan, by its descriptor, by its hold. So what has none pays nothing for them.
  *
  * A message with files is always held by a hold word, though a short payload is
- * copied: the kernel keeps its files for that.
+ * copied: the kernel keeps its files for that. On a queue it is the claim that counts,
+ * and the kernel closes files as it retires messages.
  */
 #include <unistd.h>
 
 #include "short.h"
+#include "work.h"
 
 _Static_assert(sizeof(int) == sizeof(__s32), "descriptors are handed on as they are");
 _Static_assert(IPCCHAN_FILES_MOST == IPCCHAN_MAX_FILES, "how many");
@@ -30,6 +32,12 @@ static void set_files(struct ipcchan_tx *tx, uint64_t seq, uint32_t n)
 	tx->nr_files -= !!e->files;
 	e->files = n;
 	ipcchan_store(&tx->ring[seq & tx->mask].files, n);
+}
+
+/** ipcchan_files_forget() - the message is retired: its place is for one without */
+void ipcchan_files_forget(struct ipcchan_tx *tx, uint64_t seq)
+{
+	set_files(tx, seq, 0);
 }
 
 /**
@@ -73,7 +81,7 @@ void ipcchan_files_done(struct ipcchan_port *port, uint32_t slot)
 /** ipcchan_files_sent() - if nobody was there to get it, its files are not kept */
 void ipcchan_files_sent(struct ipcchan_port *port)
 {
-	if (!port->tx->nr_readers)
+	if (!port->tx->nr_readers && !port->queue)
 		ipcchan_files_done(port, port->tx->slot);
 }
 
@@ -160,12 +168,13 @@ bool ipcchan_files_is_held(const struct ipcchan_port *port, const struct ipcchan
 int ipcchan_message_files(struct ipcchan_port *port, const struct ipcchan_message *message,
 			  int *fds, size_t room)
 {
-	int rc = ipcchan_check(port, IPCCHAN_RECEIVE);
+	int rc = port->queue ? ipcchan_check_queue(port) : ipcchan_check(port, IPCCHAN_RECEIVE);
 	uint32_t id = message->id;
 
 	if (rc)
 		return rc;
-	if (ipcchan_files_is_held(port, message))
+	if (ipcchan_files_is_held(port, message) ||
+	    (message->nr_files && ipcchan_claim_holds(port, message)))
 		return ipcchan_files_take(port, port->rx->held[id].slot, message->sequence, fds,
 					  room);
 	if (id < port->geometry.holds && message->sequence &&

@@ -449,6 +449,7 @@ int ipcchan_publish_wake(struct ipcchan_port *port, uint64_t before);
 
 /* files.c */
 int ipcchan_files_put(struct ipcchan_port *port, uint64_t seq, const int *fds, uint32_t n);
+void ipcchan_files_forget(struct ipcchan_tx *tx, uint64_t seq);
 void ipcchan_files_drop(struct ipcchan_port *port, uint64_t to);
 void ipcchan_files_done(struct ipcchan_port *port, uint32_t slot);
 void ipcchan_files_sent(struct ipcchan_port *port);

@@ -389,8 +389,8 @@ IPCCHAN_API ssize_t ipcchan_recvv(struct ipcchan_port *port, const struct iovec 
  * All or none; each call gives new ones. Returns how many. The receiving thread's.
  *
  * -EINVAL the message is not held; -ENOENT its sender lied, it has none (so always if @message->nr_files
- * is 0), or it was evicted; -EMSGSIZE more than @room; -EMFILE; -ESHUTDOWN; what the
- * security module says.
+ * is 0), or it was evicted; -ESTALE on a queue: the claim is over, by its lease or with
+ * its sender; -EMSGSIZE more than @room; -EMFILE; -ESHUTDOWN; what the security module says.
  */
 IPCCHAN_API int ipcchan_message_files(struct ipcchan_port *port,
 				      const struct ipcchan_message *message, int *fds,
@@ -401,7 +401,8 @@ IPCCHAN_API int ipcchan_message_files(struct ipcchan_port *port,
  *		the sender only said so
  *
  * Errors besides those of ipcchan_recv() as ipcchan_message_files(): the message is kept, and
- * comes again. (Other calls that copy out leave the files where they are; they are gone then.)
+ * comes again (on a queue: it is refused, and counts as a delivery). (Other calls that copy out
+ * leave the files where they are; they are gone then.)
  */
 IPCCHAN_API ssize_t ipcchan_recv_files(struct ipcchan_port *port, void *data, size_t size,
 				       struct ipcchan_message *message, int *fds, size_t room,

@@ -335,6 +335,8 @@ ssize_t ipcchan_recv_files(struct ipcchan_port *port, void *data, size_t size,
 	};
 	int rc = ipcchan_check(port, IPCCHAN_RECEIVE);
 
+	if (rc == -EPERM && !ipcchan_check_queue(port))
+		return ipcchan_work_recv_files(port, &piece, 1, message, t.fds, room, timeout_ns);
 	if (rc)
 		return rc;
 	rc = take_first(port, &t, timeout_ns);

@@ -32,8 +32,11 @@ static bool free_places(struct ipcchan_port *port)
 	struct ipcchan_tx *tx = port->tx;
 	uint64_t floor = tx->floor;
 
-	while (tx->floor < tx->head && is_retired(tx, tx->floor + 1))
+	while (tx->floor < tx->head && is_retired(tx, tx->floor + 1)) {
 		give_block(tx, ++tx->floor);
+		if (ipcchan_unlikely(tx->nr_files))
+			ipcchan_files_forget(tx, tx->floor);
+	}
 	if (tx->floor == floor)
 		return false;
 	ipcchan_room_changed(port);

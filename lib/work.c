@@ -77,17 +77,31 @@ static void finish(struct ipcchan_port *port, struct ipcchan_done *done,
 		done->verdict = IPCCHAN_DISCARD;
 }
 
-ssize_t ipcchan_work_recvv(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
-			   struct ipcchan_message *message, int64_t timeout_ns, int rc)
+/* The files of what is claimed, if they are asked for: how many, or -errno. */
+static int take_files(struct ipcchan_port *port, struct ipcchan_message *message, int *fds,
+		      size_t room)
+{
+	int n;
+
+	if (!fds)
+		return 0;
+	n = message->nr_files ? ipcchan_message_files(port, message, fds, room) : 0;
+	if (n < 0 && n != -ENOENT)
+		return n;
+	message->nr_files = n < 0 ? 0 : (uint32_t)n;
+	return (int)message->nr_files;
+}
+
+ssize_t ipcchan_work_recv_files(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
+				struct ipcchan_message *message, int *fds, size_t room,
+				int64_t timeout_ns)
 {
 	uint64_t deadline_ns = ipcchan_deadline(timeout_ns);
 	struct ipcchan_done done;
 	ssize_t claimed, judged;
 	uint32_t tries = 0;
-	int again;
+	int rc, nr, again;
 
-	if (!is_ours(port, rc))
-		return rc;
 	if (timeout_ns < IPCCHAN_WAIT_FOREVER_NS)
 		return -EINVAL;
 	do {
@@ -95,8 +109,12 @@ ssize_t ipcchan_work_recvv(struct ipcchan_port *port, const struct iovec *pieces
 		if (claimed < 0)
 			return claimed;
 		rc = copy_out(pieces, n, message);
+		nr = rc ? 0 : take_files(port, message, fds, room);
+		rc = nr < 0 ? nr : rc;
 		finish(port, &done, message, rc);
 		judged = ipcchan_claim(port, &done, 1, NULL, 0, IPCCHAN_NO_WAIT);
+		if (judged || done.result || done.verdict == IPCCHAN_DISCARD)
+			ipcchan_files_close(fds, nr);
 		if (judged)
 			return judged;
 		if (done.verdict != IPCCHAN_DISCARD)
@@ -108,6 +126,14 @@ ssize_t ipcchan_work_recvv(struct ipcchan_port *port, const struct iovec *pieces
 	if (rc)
 		return rc;
 	return done.result ? done.result : (ssize_t)message->length;
+}
+
+ssize_t ipcchan_work_recvv(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
+			   struct ipcchan_message *message, int64_t timeout_ns, int rc)
+{
+	if (!is_ours(port, rc))
+		return rc;
+	return ipcchan_work_recv_files(port, pieces, n, message, NULL, 0, timeout_ns);
 }
 
 /* How many buffers, of which none is longer than the one before it. */

@@ -18,6 +18,7 @@ int ipcchan_check_queue(const struct ipcchan_port *port);
 ssize_t ipcchan_claim_until(struct ipcchan_port *port, struct ipcchan_message *messages, size_t n,
 			    uint64_t deadline_ns);
 int ipcchan_claim_again(uint64_t deadline_ns, uint32_t tries);
+bool ipcchan_claim_holds(const struct ipcchan_port *port, const struct ipcchan_message *message);
 int ipcchan_acknowledge(struct ipcchan_port *port, struct ipcchan_message *messages, size_t n);
 
 /*
@@ -32,6 +33,9 @@ int ipcchan_work_release(struct ipcchan_port *port, struct ipcchan_message *mess
 			 int rc);
 ssize_t ipcchan_work_recvv(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
 			   struct ipcchan_message *message, int64_t timeout_ns, int rc);
+ssize_t ipcchan_work_recv_files(struct ipcchan_port *port, const struct iovec *pieces, size_t n,
+				struct ipcchan_message *message, int *fds, size_t room,
+				int64_t timeout_ns);
 ssize_t ipcchan_work_recv_batch(struct ipcchan_port *port, const struct iovec *buffers,
 				struct ipcchan_message *messages, size_t n, int64_t timeout_ns,
 				int rc);

@@ -13,10 +13,9 @@
 
 #define PATIENCE_MS	60000
 
-int freight_open(struct freight *f, uint32_t overflow, uint32_t history)
+void freight_init(struct freight *f)
 {
 	struct ipcchan_options *o = &f->options;
-	int rc;
 
 	accounts_read(&f->before);
 	unique_name(f->name, "files");
@@ -28,12 +27,25 @@ int freight_open(struct freight *f, uint32_t overflow, uint32_t history)
 	o->receivers = 3;
 	o->holds = FREIGHT_HOLDS;
 	o->max_message = FREIGHT_LONG;
-	o->overflow = overflow;
-	o->history = history;
+}
+
+int freight_begin(struct freight *f)
+{
+	struct ipcchan_options *o = &f->options;
+	int rc;
+
 	rc = ipcchan_open(&f->tx, f->name, IPCCHAN_ROLE_SEND, o, NULL);
 	for (int i = 0; !rc && i < 2; i++)
 		rc = ipcchan_open(&f->rx[i], f->name, IPCCHAN_ROLE_RECEIVE, o, NULL);
 	return rc;
+}
+
+int freight_open(struct freight *f, uint32_t overflow, uint32_t history)
+{
+	freight_init(f);
+	f->options.overflow = overflow;
+	f->options.history = history;
+	return freight_begin(f);
 }
 
 bool freight_close(struct freight *f)

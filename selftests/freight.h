@@ -27,6 +27,9 @@ struct freight {
 #define FREIGHT_SHORT	8u
 #define FREIGHT_LONG	1000u
 
+/* The name and the options, to be changed before the other; 0 or -errno. */
+void freight_init(struct freight *f);
+int freight_begin(struct freight *f);
 /* With overflow and history; 0 or -errno. */
 int freight_open(struct freight *f, uint32_t overflow, uint32_t history);
 /* Closes what is open; are the accounts what they were? */

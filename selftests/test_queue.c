@@ -54,20 +54,6 @@ TEST_F(queue, one_gets_it)
 	EXPECT_EQ(-ENOENT, judge(&b->rx[0], claim.sequence, IPCCHAN_ACKNOWLEDGE, 0));
 }
 
-TEST_F(queue, no_files)
-{
-	struct bench *b = &self->b;
-	int fd = b->tx[0].fd;
-	struct ipcchan_files_put args = {
-		.size = sizeof(args), .sequence = b->tx[0].base + 1, .nr = 1, .fds = (uintptr_t)&fd,
-	};
-
-	args.why = (uintptr_t)why;
-	args.why_len = sizeof(why);
-	EXPECT_EQ(-EOPNOTSUPP, call(b->tx[0].fd, IPCCHAN_IOC_FILES_PUT, &args));
-	EXPECT_STREQ("a queue's messages carry no files", why);
-}
-
 /* In one call: what is done, and what is next. */
 TEST_F(queue, verdicts_and_claims_at_once)
 {

@@ -346,8 +346,15 @@ static void discards_nonsense(void **state)
 	assert_int_equal(number_in(&m[1]), 2);
 	assert_ok(ipcchan_release_batch(rx, m, 2));
 	send_n(tx, 9);
-	sim_desc(&pages, 0, sim_sender(&pages, 0)->base + 4)->files = 1;
+	sim_desc(&pages, 0, sim_sender(&pages, 0)->base + 4)->files = IPCCHAN_MAX_FILES + 1;
 	assert_error(ipcchan_receive(rx, &m[0], 0), EPROTO);
+	/* so many there could be, and are not */
+	send_n(tx, 10);
+	sim_desc(&pages, 0, sim_sender(&pages, 0)->base + 5)->files = IPCCHAN_MAX_FILES;
+	assert_ok(ipcchan_receive(rx, &m[0], 0));
+	assert_int_equal(m[0].nr_files, IPCCHAN_MAX_FILES);
+	assert_error(ipcchan_message_files(rx, &m[0], NULL, 0), ENOENT);
+	assert_ok(ipcchan_release(rx, &m[0]));
 	assert_error(ipcchan_receive(rx, &m[0], 0), EAGAIN);
 	/* nobody has it any more */
 	ipcchan_port_close(tx);

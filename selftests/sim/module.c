@@ -262,3 +262,30 @@ void ipcchan_bundle_desert(struct ipcchan_channel *chan)
 {
 	(void)chan;
 }
+
+void ipcchan_bundle_spend(struct ipcchan_channel *chan, u32 slot, u64 seq)
+{
+	(void)chan, (void)slot, (void)seq;
+}
+
+void ipcchan_bundle_sweep(struct ipcchan_channel *chan)
+{
+	(void)chan;
+}
+
+struct ipcchan_bundle *ipcchan_bundle_take_out(struct ipcchan_channel *chan, u64 seq)
+{
+	(void)chan, (void)seq;
+	return NULL;
+}
+
+bool ipcchan_bundle_put_in(struct ipcchan_channel *chan, struct ipcchan_bundle *bundle, u64 seq)
+{
+	(void)chan, (void)bundle, (void)seq;
+	return false;
+}
+
+void ipcchan_bundle_destroy(struct ipcchan_channel *chan, struct ipcchan_bundle *bundle)
+{
+	(void)chan, (void)bundle;
+}

@@ -737,11 +737,13 @@ struct ipcchan_files_put {
  * @nr:		in: room there; out: how many there are
  * @reserved:	0
  *
- * All or none. They can be taken again while the message is not retired.
+ * All or none. They can be taken again while the message is not retired. On a
+ * queue by the receiver that has claimed it, as long as it has.
  *
  * ENOTCONN, EBUSY, ESHUTDOWN as for kick; EINVAL the port does not receive, its own
  * region is not mapped, or there is no such slot; ENOENT no message of that
- * sequence has files for this receiver; EMSGSIZE more than there is room for;
+ * sequence has files for this receiver, or it has not claimed it; ESTALE it had,
+ * but the lease is over, or the sender was evicted; EMSGSIZE more than there is room for;
  * EMFILE; what the security module says.
  */
 struct ipcchan_files_take {
@@ -766,7 +768,8 @@ struct ipcchan_files_take {
  * The kernel looks at the messages of that sender that have files: those that
  * are retired, or that all have passed and none holds, lose them. For receivers
  * that have stored their cursor, or given back a hold; and for the sender, of its
- * own slot, that has retired some.
+ * own slot, that has retired some. On a queue it finds nothing: there the kernel
+ * closes files as it retires messages.
  *
  * ENOTCONN, EBUSY, ESHUTDOWN as for kick; EINVAL no such slot, or not the caller's.
  */
