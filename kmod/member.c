@@ -129,7 +129,7 @@ int ipcchan_port_activate(struct ipcchan_port *port)
 	ipcchan_wake_changed(chan);
 	ipcchan_wake_active(port);
 	if (chan->service)
-		ipcchan_service_listens(chan);
+		ipcchan_service_listens(port);
 	spin_unlock(&chan->lock);
 	ipcchan_map_open_window(port);
 unlock:

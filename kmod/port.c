@@ -255,6 +255,8 @@ struct ipcchan_port *ipcchan_port_attach(const struct ipcchan_access *access,
 	if (!port)
 		return ERR_PTR(ipcchan_refuse(why, -ENOMEM,
 					      "not enough memory for the port"));
+	port->backlog = args->backlog;
+	port->max_per_user = args->max_per_user;
 	err = ipcchan_charge(port->account, net, IPCCHAN_PORTS, 1, why);
 	if (err)
 		goto destroy;
@@ -262,8 +264,6 @@ struct ipcchan_port *ipcchan_port_attach(const struct ipcchan_access *access,
 	      enlist(port, access, why);
 	if (err)
 		goto uncharge;
-	if (chan->service)
-		ipcchan_service_configure(chan, args);
 	return port;
 
 uncharge:

@@ -51,6 +51,8 @@ struct ipcchan_port {
 	u32 roles;
 	u32 sender_slot;
 	u32 receiver_slot;
+	u32 backlog;			/* what a listener asks for; service.c */
+	u32 max_per_user;
 
 	/* set once, by the first fault that shows it; map.c */
 	struct page *nothing;			/* zeros, for its window */

@@ -86,18 +86,6 @@ int ipcchan_service_fits(const struct ipcchan_channel *chan,
 	return 0;
 }
 
-/* The newest listener's word counts. */
-void ipcchan_service_configure(struct ipcchan_channel *chan,
-			       const struct ipcchan_attach *args)
-{
-	struct ipcchan_service *s = chan->service;
-
-	spin_lock(&chan->lock);
-	s->backlog = args->backlog ?: IPCCHAN_DEFAULT_BACKLOG;
-	s->max_per_user = args->max_per_user;
-	spin_unlock(&chan->lock);
-}
-
 static u32 places(const struct ipcchan_channel *chan)
 {
 	const struct ipcchan_service *s = chan->service;
@@ -129,10 +117,15 @@ void ipcchan_service_spare(struct ipcchan_channel *chan)
 	spin_unlock(&chan->lock);
 }
 
-/* A listener has become ACTIVE. */
-void ipcchan_service_listens(struct ipcchan_channel *chan)
+/* A listener has become ACTIVE: the newest one's word counts. */
+void ipcchan_service_listens(struct ipcchan_port *port)
 {
+	struct ipcchan_channel *chan = port->chan;
+	struct ipcchan_service *s = chan->service;
+
 	lockdep_assert_held(&chan->lock);
+	s->backlog = port->backlog ?: IPCCHAN_DEFAULT_BACKLOG;
+	s->max_per_user = port->max_per_user;
 	wake_callers(chan);
 }
 

@@ -56,9 +56,7 @@ struct ipcchan_service *ipcchan_service_new(void);
 int ipcchan_service_fits(const struct ipcchan_channel *chan,
 			 const struct ipcchan_attach *args,
 			 struct ipcchan_why *why);
-void ipcchan_service_configure(struct ipcchan_channel *chan,
-			       const struct ipcchan_attach *args);
-void ipcchan_service_listens(struct ipcchan_channel *chan);
+void ipcchan_service_listens(struct ipcchan_port *port);
 void ipcchan_service_left(struct ipcchan_channel *chan);
 void ipcchan_service_end(struct ipcchan_channel *chan);
 void ipcchan_service_tell(struct ipcchan_channel *chan,

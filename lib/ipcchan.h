@@ -182,6 +182,8 @@ IPCCHAN_API int ipcchan_lookup(const char *name, struct ipcchan_info *info,
  * @roles:	IPCCHAN_ROLE_SEND, IPCCHAN_ROLE_RECEIVE or both
  * @options:	or NULL for the defaults
  * @error:	or NULL
+ *
+ * -EPROTOTYPE a service: see ipcchan_listen(), ipcchan_connect(); or another type or label
  */
 IPCCHAN_API int ipcchan_open(struct ipcchan_port **port, const char *name, uint32_t roles,
 			     const struct ipcchan_options *options,

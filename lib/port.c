@@ -225,6 +225,17 @@ int ipcchan_attach(int *fd, const char *name, int handle, struct ipcchan_attach 
 	return attach_by_handle(fd, handle, a, error);
 }
 
+static int check_type(const struct ipcchan_attach *a, const struct ipcchan_options *o,
+		      struct ipcchan_error *error)
+{
+	if (a->type == IPCCHAN_TYPE_SERVICE || a->type == IPCCHAN_TYPE_CONNECTION)
+		return ipcchan_fail(error, -EPROTOTYPE, "the channel is a service: "
+				    "one listens there, or connects");
+	if (o->type && o->type != a->type)
+		return ipcchan_fail(error, -EPROTOTYPE, "the channel is of another type");
+	return 0;
+}
+
 /* @name NULL: by @handle */
 static int open_port(struct ipcchan_port *port, const char *name, int handle,
 		     const struct ipcchan_options *o, struct ipcchan_error *error)
@@ -234,8 +245,8 @@ static int open_port(struct ipcchan_port *port, const char *name, int handle,
 
 	if (!rc)
 		rc = ipcchan_attach(&port->fd, name, handle, &a, o, error);
-	if (!rc && o->type && o->type != a.type)
-		rc = ipcchan_fail(error, -EPROTOTYPE, "the channel is of another type");
+	if (!rc)
+		rc = check_type(&a, o, error);
 	return rc ? rc : ipcchan_port_establish(port, &a, o->spin_ns, error);
 }
 

@@ -5,12 +5,14 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
 
 #include "genl.h"
+#include "ipcchan.h"
 #include "parley.h"
 
 #define LIMIT	120
@@ -331,6 +333,28 @@ TEST_F(service, backlog)
 	EXPECT_EQ(IPCCHAN_REASON_NONE, reason_of(&idle[3]));
 	for (int i = 1; i < 4; i++)
 		leave(&idle[i]);
+}
+
+/* Who takes it for a channel is told so, and the newest listener's word stands. */
+TEST_F(service, opened_as_a_channel)
+{
+	struct ipcchan_attach args = attach_args(self->name, IPCCHAN_RECEIVE);
+	const uint32_t roles[] = { IPCCHAN_ROLE_SEND, IPCCHAN_ROLE_RECEIVE };
+	struct ipcchan_error error;
+	struct ipcchan_port *port;
+
+	ASSERT_EQ(0, listen_at(&self->l, self->name, 1, 0));
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(-EPROTOTYPE, ipcchan_open(&port, self->name, roles[i], NULL, &error));
+		EXPECT_STREQ("the channel is a service: one listens there, or connects",
+			     error.text);
+	}
+	self->l2.fd = device_open();
+	ASSERT_EQ(0, call_attach(self->l2.fd, &args));
+	ASSERT_EQ(0, client_wait(&self->c, self->name));
+	EXPECT_EQ(-EAGAIN, client_attach(&self->c2, self->name));
+	close(self->l2.fd);
+	memset(&self->l2, 0, sizeof(self->l2));
 }
 
 /* In the order they came, whoever takes them; one that cannot be taken is the next. */

@@ -300,8 +300,9 @@ struct ipcchan_delete {
  * @deadline_ns: IPCCHAN_ATTACH_WAIT: CLOCK_MONOTONIC
  *
  * At a service, to receive is to listen: ACCEPT takes connections; @backlog and
- * @max_per_user hold for the service from then on. To send is to connect: the port is
- * the client's of a new connection (@type IPCCHAN_TYPE_CONNECTION), with both roles. It
+ * @max_per_user hold for the service from when the own region is mapped. To send is
+ * to connect: the port is the client's of a new connection (@type
+ * IPCCHAN_TYPE_CONNECTION), with both roles. It
  * waits to be accepted from when its own region is mapped, for which mmap() gets
  * ECONNREFUSED if nobody listens any more, EAGAIN if the backlog is full by then. The
  * roster tells when the server has come. Documentation/service.md tells more.
