@@ -88,6 +88,10 @@ static void introduce(struct ipcchan_port *port)
 		port->had_sender = true;
 		port->had_receiver = true;
 	}
+	/* so was who sent what it finds; where it would be kept others may come */
+	port->had_sender |= chan->queue &&
+			    !(chan->flags & IPCCHAN_CREATE_PERSISTENT) &&
+			    ipcchan_queue_pending(chan);
 	list_for_each_entry(other, &chan->ports, node) {
 		if (other == port || other->state != IPCCHAN_PORT_ACTIVE)
 			continue;

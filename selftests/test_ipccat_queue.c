@@ -3,7 +3,8 @@
  * ipccat on queues: each message is written by one recv, and acknowledged after
  * that: what is not written is not lost.
  *
- * Breaks these: acknowledging before what was gathered is written.
+ * Breaks these: acknowledging before what was gathered is written; taking for the
+ * end what is only nothing to claim for now.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 
 #include <kselftest_harness.h>
 
+#include "ipcchan.h"
 #include "tool.h"
 
 #undef TEST_TIMEOUT_DEFAULT
@@ -102,6 +104,31 @@ TEST_F(queue, kept_for_later)
 	EXPECT_EQ(self->size, self->rx[0].size);
 	if (self->size == self->rx[0].size)
 		EXPECT_EQ(0, memcmp(self->input, self->rx[0].output, self->size));
+}
+
+/* What another has claimed is not the end, though the senders have left. */
+TEST_F(queue, another_has_it)
+{
+	struct ipcchan_port *tx, *other;
+	struct ipcchan_options o;
+	struct ipcchan_message m;
+
+	ipcchan_options_init(&o);
+	o.type = IPCCHAN_QUEUE;
+	o.flags = IPCCHAN_OPEN_CREATE;
+	ASSERT_EQ(0, ipcchan_open(&tx, self->name, IPCCHAN_ROLE_SEND, &o, NULL));
+	ASSERT_EQ(0, ipcchan_open(&other, self->name, IPCCHAN_ROLE_RECEIVE, NULL, NULL));
+	ASSERT_EQ(0, ipcchan_send(tx, "two", 3, IPCCHAN_NO_WAIT));
+	ASSERT_EQ(0, ipcchan_send(tx, "one", 3, IPCCHAN_NO_WAIT));
+	ASSERT_EQ(0, ipcchan_receive(other, &m, IPCCHAN_NO_WAIT));
+	ipcchan_port_close(tx);
+	ASSERT_EQ(0, cat(&self->rx[0], "recv -l", self->name));
+	for (int i = 0; i < 2000 && !lseek(self->rx[0].out, 0, SEEK_END); i++)
+		sleep_ms(10);
+	EXPECT_TRUE(falls_asleep(self->rx[0].pid));
+	ipcchan_port_close(other);
+	EXPECT_EQ(0, tool_end(&self->rx[0])) TH_LOG("%s", self->rx[0].words);
+	EXPECT_STREQ("one\ntwo\n", self->rx[0].output);
 }
 
 /* One that cannot write has acknowledged nothing of it. */

@@ -43,6 +43,9 @@ int link_listen(const struct options *options, struct ipcchan_options *how,
 int link_connect(const struct options *options, struct ipcchan_options *how,
 		 struct ipcchan_port **port);
 
+/* Is it a queue that keeps what is sent when there is nobody? */
+bool cat_keeps(const struct options *options);
+
 /* Likewise: why there is no port; and what the error is that a receiving call has ended with. */
 int open_refused(const struct options *options, int error, const struct ipcchan_error *why);
 int receive_ended(struct ipcchan_port *port, const struct options *options, int error);

@@ -17,6 +17,7 @@ struct claims {
 	struct ipcchan_done done[BATCH];
 	size_t nr_done;
 	bool turn;
+	bool keeps;		/* what is in the queue, without us */
 	bool any;		/* has come */
 };
 
@@ -31,8 +32,9 @@ static ssize_t claim_now(struct ipcchan_port *port, struct claims *c, int64_t ti
 }
 
 /*
- * Acknowledges, and waits for more: how many, or -errno. The senders of what a
- * queue has kept may have left before we came: there is an end of it all the same.
+ * Acknowledges, and waits for more: how many, or -errno. The end is what the module
+ * calls so: what others have claimed may come back. But the senders of what a queue
+ * has kept may have left before we came; what comes back there is kept, too.
  */
 static ssize_t claim(struct ipcchan_port *port, struct claims *c)
 {
@@ -40,8 +42,12 @@ static ssize_t claim(struct ipcchan_port *port, struct claims *c)
 
 	c->turn = !c->turn;
 	n = claim_now(port, c, IPCCHAN_NO_WAIT);
-	if (n == -EAGAIN && c->any && !ipcchan_port_peers(port, IPCCHAN_ROLE_SEND))
-		return -EPIPE;
+	if (n == -EAGAIN && c->any && c->keeps &&
+	    !ipcchan_port_peers(port, IPCCHAN_ROLE_SEND)) {
+		/* one may have sent and left in between */
+		n = claim_now(port, c, IPCCHAN_NO_WAIT);
+		return n == -EAGAIN ? -EPIPE : n;
+	}
 	while (n == -EAGAIN || n == -EINTR)
 		n = claim_now(port, c, IPCCHAN_WAIT_FOREVER_NS);
 	return n;
@@ -68,6 +74,7 @@ int cat_receive_queue(struct ipcchan_port *port, const struct options *options)
 	int code = EXIT_OK;
 	ssize_t n;
 
+	claims.keeps = cat_keeps(options);
 	do {
 		n = claim(port, &claims);
 		if (n > 0)

@@ -290,8 +290,7 @@ static int send_end(struct sending *sending)
 	return error && error != -EPIPE ? fail(sending, error) : EXIT_OK;
 }
 
-/* Does it keep what is sent when there is nobody? */
-static bool keeps(const struct options *options)
+bool cat_keeps(const struct options *options)
 {
 	struct ipcchan_info info = { .size = sizeof(info) };
 
@@ -318,7 +317,7 @@ int cat_send(struct ipcchan_port *port, const struct options *options)
 		.both = options->both,
 		.queue = options->type == IPCCHAN_QUEUE,
 	};
-	bool alone = options->both || keeps(options);
+	bool alone = options->both || cat_keeps(options);
 	int code, error = prepare(&sending, options->block);
 
 	if (!error && !alone)
