@@ -4,7 +4,8 @@
  * own.
  *
  * Breaks these: an end of input that ends the other direction too; an empty
- * line that is taken for the end; one thread for both.
+ * line that is taken for the end; one thread for both; a failure, or an end that
+ * left, that one side keeps to itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -140,7 +141,7 @@ TEST_F(link, waits_for_who_listens)
 	EXPECT_STREQ("early", self->server.output);
 }
 
-/* The other end's leaving ends it, though there would be more input. */
+/* The other end's leaving ends it, where nothing was sent and nothing is there to be. */
 TEST_F(link, other_end_leaves)
 {
 	for (int i = 0; i < 2; i++) {
@@ -161,6 +162,41 @@ TEST_F(link, other_end_leaves)
 		EXPECT_STREQ("hello", other->output);
 		close(feed[1]);
 	}
+}
+
+/* What was sent, or was to be, may not have been read: that is said. */
+TEST_F(link, unread)
+{
+	char *data = calloc(1, BIG), some[4096];
+	int drain[2];
+
+	ASSERT_NE(NULL, data);
+	ASSERT_EQ(0, pipe2(drain, O_CLOEXEC));
+	tool_replace(&self->server.out, drain[1]);
+	tool_input(&self->client, data, BIG);
+	START("");
+	ASSERT_LT(0, read(drain[0], some, sizeof(some)));
+	kill(self->server.pid, SIGKILL);
+	EXPECT_ENDS(server, 128 + SIGKILL);
+	EXPECT_ENDS(client, 2);
+	EXPECT_NE(NULL, strstr(self->client.words, "the other end has left before all was sent"));
+	close(drain[0]);
+	free(data);
+}
+
+/* A side that fails ends the whole, though the other would go on. */
+TEST_F(link, failed_side)
+{
+	int feed[2];
+
+	ASSERT_EQ(0, pipe2(feed, O_CLOEXEC));
+	tool_replace(&self->server.in, feed[0]);
+	ASSERT_EQ(0, cat(&self->server, "listen", self->name));
+	ASSERT_EQ(0, cat(&self->client, "connect -b 1G", self->name));
+	EXPECT_ENDS(client, 2);
+	EXPECT_NE(NULL, strstr(self->client.words, "is longer than max-message"));
+	EXPECT_ENDS(server, 0);
+	close(feed[1]);
 }
 
 TEST_F(link, between_users)

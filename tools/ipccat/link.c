@@ -3,7 +3,8 @@
  * ipccat listen, connect: a connection to a service as a pipe both ways.
  *
  * Each direction ends by itself: where standard input ends, an empty message says
- * so to the other end (CAT_END), and it goes on sending. Who leaves ends both.
+ * so to the other end (CAT_END), and it goes on sending. Who leaves ends both, and
+ * so does what fails.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -25,6 +26,9 @@ static void *send_side(void *arg)
 	struct side *side = arg;
 
 	side->code = cat_send(side->port, side->options);
+	/* if the other end has left, so says the receiving side, after what it had sent */
+	if (side->code && ipcchan_port_peers(side->port, IPCCHAN_ROLE_RECEIVE) > 0)
+		exit(side->code);
 	return NULL;
 }
 

@@ -54,7 +54,8 @@ static const char help[] =
 	"queue is persistent.\n"
 	"\n"
 	"listen and connect end when both inputs have ended and all is written, or when\n"
-	"the other end leaves. The end of one input ends that direction alone.\n"
+	"the other end leaves, before which something may have been sent that it has not\n"
+	"read (exit code 2). The end of one input ends that direction alone.\n"
 	"\n"
 	"Options:\n"
 	"  -l, --lines        a message is a line: send takes off the newline, recv adds one\n"
@@ -75,9 +76,9 @@ static const char help[] =
 	"SIZE is a number of bytes, or one of K, M, G (powers of 1024) after it.\n"
 	"\n"
 	"Exit codes: 0 all was sent, or received and written; 1 the command line is\n"
-	"wrong; 2 the kernel refused, the module is not loaded, the last receiver left\n"
-	"before all was sent, a line or block was too long, the port was evicted, the channel was\n"
-	"deleted, or input or output failed. A signal ends it as it ends other filters:\n"
+	"wrong; 2 the kernel refused, the module is not loaded, the last receiver or the\n"
+	"other end left before all was sent, a line or block was too long, the port was\n"
+	"evicted, the channel was deleted, or input or output failed. A signal ends it as it ends other filters:\n"
 	"SIGPIPE, too, when nobody reads what recv writes.\n";
 
 enum { OPTION_VERSION = 256 };

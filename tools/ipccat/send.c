@@ -104,7 +104,7 @@ static ssize_t read_some(const struct sending *sending, void *data, size_t size,
 	do {
 		*error = wait_input(sending);
 		if (*error == -EPIPE && sending->both) {
-			*error = 0;	/* what was read was sent */
+			*error = 0;	/* send_end() finds out what that means */
 			return 0;
 		}
 		if (*error)
@@ -150,7 +150,7 @@ static int send_chunk(struct sending *sending, bool *end)
 		return EXIT_OK;
 	*end = error == -EPIPE && sending->both;
 	if (*end)
-		return EXIT_OK;		/* what was read was sent */
+		return EXIT_OK;
 	if (error)
 		return fail(sending, error);
 	got = sending->whole ? read_whole(sending, loan.data, loan.length, &error) :
@@ -274,7 +274,18 @@ static int send_lines(struct sending *sending)
 	return code;
 }
 
-/* Our input has ended, and we go on receiving; who has left need not know. */
+static bool has_input(void)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	char next;
+
+	return poll(&in, 1, 0) > 0 && in.revents & POLLIN && read(STDIN_FILENO, &next, 1) > 0;
+}
+
+/*
+ * Our input has ended, and we go on receiving. Who has left need not know; but what
+ * was sent last it has perhaps not read.
+ */
 static int send_end(struct sending *sending)
 {
 	struct ipcchan_loan loan;
@@ -287,7 +298,9 @@ static int send_end(struct sending *sending)
 		loan.tag = CAT_END;
 		error = ipcchan_commit(sending->port, &loan);
 	}
-	return error && error != -EPIPE ? fail(sending, error) : EXIT_OK;
+	if (error == -EPIPE && !sending->messages && !has_input())
+		return EXIT_OK;
+	return error ? fail(sending, error) : EXIT_OK;
 }
 
 bool cat_keeps(const struct options *options)
