@@ -4,7 +4,8 @@
  * nonsense.
  *
  * What breaks these: ipcchan_claim_wake() and what is counted there, a bit that is
- * cleared while somebody sleeps, a return that wakes nobody.
+ * cleared while somebody sleeps, a return that wakes nobody, a retired message that
+ * wakes no sender.
  */
 #include <errno.h>
 #include <poll.h>
@@ -206,28 +207,48 @@ TEST_F_TIMEOUT(wake, one_thread_a_port, LIMIT)
 	EXPECT_TRUE(wakes(&poller));
 }
 
+/* A sender that sleeps for room, as a thread. */
+struct blocked {
+	const struct raw_port *port;
+	uint64_t await, deadline_ns, ended_ns;
+	int result;
+	bool ended;
+	pthread_t thread;
+};
+
+static void *wait_blocked(void *arg)
+{
+	struct blocked *s = arg;
+
+	s->result = wait_room(s->port, 0, s->await, s->deadline_ns);
+	s->ended_ns = now_ns();
+	__atomic_store_n(&s->ended, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
 /* A blocked sender is woken when what it awaits is retired, and not before. */
 TEST_F_TIMEOUT(wake, senders, LIMIT)
 {
 	struct bench *b = &self->b;
 	struct ipcchan_claimed claims[2];
-	uint32_t slot = b->tx[0].attach.sender_slot;
-	pid_t pid;
+	struct blocked s = { .port = &b->tx[0], .deadline_ns = now_ns() + 20 * SECOND };
 
 	put(&b->tx[0], 1, 0);
 	put(&b->tx[0], 2, 0);
 	ASSERT_EQ(2, claim_call(&b->rx[0], NULL, 0, claims, 2, 0));
-	pid = fork();
-	if (!pid) {
-		/* not its port: only to see that the word says so */
-		_exit(sender_sleeps(&b->rx[0], slot) ? 0 : 1);
-	}
-	EXPECT_EQ(-ETIMEDOUT, wait_room(&b->tx[0], 0, claims[0].sequence, now_ns() + 100 * MS));
-	child_end(pid, 30000);
+	s.await = claims[0].sequence;
+	EXPECT_EQ(-ETIMEDOUT, wait_room(s.port, 0, s.await, now_ns() + 100 * MS));
+	ASSERT_EQ(0, pthread_create(&s.thread, NULL, wait_blocked, &s));
+	EXPECT_TRUE(sender_sleeps(&b->rx[0], b->tx[0].attach.sender_slot));
 	ASSERT_EQ(0, judge(&b->rx[0], claims[1].sequence, IPCCHAN_ACKNOWLEDGE, 0));
-	EXPECT_EQ(-ETIMEDOUT, wait_room(&b->tx[0], 0, claims[0].sequence, now_ns() + 100 * MS));
+	sleep_ms(100);
+	EXPECT_FALSE(__atomic_load_n(&s.ended, __ATOMIC_SEQ_CST));
+	EXPECT_TRUE(sender_sleeps(&b->rx[0], b->tx[0].attach.sender_slot));
 	ASSERT_EQ(0, judge(&b->rx[0], claims[0].sequence, IPCCHAN_ACKNOWLEDGE, 0));
-	EXPECT_EQ(0, wait_room(&b->tx[0], 0, claims[0].sequence, FOREVER));
+	ASSERT_EQ(0, pthread_join(s.thread, NULL));
+	EXPECT_EQ(0, s.result);
+	/* a time-out would find it retired, too */
+	EXPECT_LT(s.ended_ns, s.deadline_ns - 5 * SECOND);
 }
 
 /* Words that make no sense: whoever writes them harms nobody else. */
