@@ -300,8 +300,7 @@ static int build(struct ipcchan_channel *chan, const struct ipcchan_create *args
 	ipcchan_roster_init(chan);
 	if (chan->type != IPCCHAN_TYPE_QUEUE)
 		return 0;
-	return ipcchan_queue_alloc(chan, args, why) ?:
-	       ipcchan_dead_begin(chan, args, why);
+	return ipcchan_queue_alloc(chan, args, why);
 }
 
 /* Nothing yet but what every channel has. NULL: no memory. */
@@ -340,6 +339,10 @@ static int add(struct ipcchan_channel *chan, const struct ipcchan_create *args,
 	err = ipcchan_charge(chan->account, net, IPCCHAN_CHANNELS, 1, why);
 	if (err)
 		goto destroy;
+	if (chan->queue)
+		err = ipcchan_dead_begin(chan, args, why);
+	if (err)
+		goto uncharge;
 	err = ipcchan_names_add(chan, why);
 	if (err)
 		goto uncharge;
@@ -422,8 +425,10 @@ static void retire(struct ipcchan_channel *chan)
 	lockdep_assert_held(&chan->mutex);
 	chan->state = IPCCHAN_CHANNEL_GONE;
 	ipcchan_stall_end(chan);
-	if (chan->queue)
+	if (chan->queue) {
 		ipcchan_lease_end(chan);
+		ipcchan_dead_end(chan);
+	}
 	ipcchan_uncharge(chan->account, &chan->net->usage, IPCCHAN_CHANNELS, 1);
 	ipcchan_names_remove(chan);
 	if (chan->service)

@@ -11,7 +11,8 @@
  *   ipcchan_file.attach		one ATTACH at a time on a file
  *     mmap_lock of a process		(->mmap, ->open, ->close, ->fault)
  *       ipcchan_channel.mutex		who is attached; may sleep
- *         ipcchan_channel.mutex	of a connection, in its service's
+ *         ipcchan_channel.mutex	of a connection, in its service's; of a
+ *					dead-letter queue, in that of one it is for
  *           ipcchan_net.lock		names
  *           i_mmap_rwsem, page locks	emptying windows
  *             ipcchan_channel.lock	slots, roster, who sleeps; a spinlock, and
@@ -44,6 +45,7 @@
 #include "why.h"
 
 struct ipcchan_connection;
+struct ipcchan_dead;
 struct ipcchan_items;
 struct ipcchan_net;
 struct ipcchan_port;
@@ -72,7 +74,7 @@ struct ipcchan_sender_slot {
 	u64 past;		/* published by all who gave the slot up */
 	u64 left;		/* DRAINING: a number that grows with each */
 	bool retired;		/* DRAINING: it goes when nothing is held */
-	bool lent;		/* DRAINING, but the module itself sends here */
+	struct ipcchan_dead *lent;	/* DRAINING, but the module itself sends here */
 	struct ipcchan_items *items;	/* on a queue; queue.h */
 	struct ipcchan_items *old_items;	/* of who has given the slot up */
 	struct ipcchan_identity identity;	/* ACTIVE and DRAINING */
@@ -135,6 +137,7 @@ struct ipcchan_channel {
 	u64 sleeping_receivers;	/* the roster's words */
 	u64 sleeping_senders;
 	u32 nr_senders;		/* ACTIVE */
+	u32 nr_lent;		/* slots from which there is more to come */
 	u32 nr_receivers;
 
 	/* stall.c's; a pending look has a reference */

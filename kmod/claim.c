@@ -544,7 +544,7 @@ void ipcchan_claim_wake(struct ipcchan_channel *chan)
 				      sleeping));
 	if (q->nr_ready)
 		wake_others(chan, false);
-	else if (chan->nr_senders <= 1 && !ipcchan_queue_pending(chan))
+	else if (chan->nr_senders + chan->nr_lent <= 1 && !ipcchan_queue_pending(chan))
 		wake_others(chan, true);
 }
 

@@ -79,6 +79,7 @@ int ipcchan_queue_alloc(struct ipcchan_channel *chan,
 	INIT_LIST_HEAD(&q->leased);
 	INIT_LIST_HEAD(&q->spent);
 	ipcchan_lease_init(q);
+	ipcchan_dead_init(q);
 	chan->queue = q;
 	return 0;
 }

@@ -7,7 +7,6 @@
 
 #include "bundle.h"
 #include "claim.h"
-#include "dead.h"
 #include "lease.h"
 #include "queue.h"
 #include "stall.h"
@@ -131,7 +130,6 @@ static void look(struct work_struct *work)
 	spin_lock(&chan->lock);
 	q->alarm_ns = 0;
 	spin_unlock(&chan->lock);
-	ipcchan_dead_bury(chan);
 	do {
 		spin_lock(&chan->lock);
 		more = ipcchan_lease_run(chan);

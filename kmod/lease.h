@@ -5,7 +5,7 @@
  * Who comes to CLAIM looks at them first; in case nobody comes, work of the
  * module's own looks too, when the first of them is due. Pending work has a
  * reference on its channel; when that ends it is called off, and none is started
- * any more. The dead are buried by the same work: dead.c.
+ * any more.
  */
 #ifndef IPCCHAN_LEASE_H
 #define IPCCHAN_LEASE_H

@@ -23,7 +23,8 @@ static bool readable(const struct ipcchan_port *port)
 bool ipcchan_look_no_senders(const struct ipcchan_port *port)
 {
 	return port->had_sender &&
-	       port->chan->nr_senders == !!(port->roles & IPCCHAN_SEND) &&
+	       port->chan->nr_senders + port->chan->nr_lent ==
+	       !!(port->roles & IPCCHAN_SEND) &&
 	       (!port->chan->queue || !ipcchan_queue_pending(port->chan));
 }
 

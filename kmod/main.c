@@ -10,6 +10,7 @@
 
 #include "account.h"
 #include "closer.h"
+#include "dead.h"
 #include "device.h"
 #include "names.h"
 #include "netlink.h"
@@ -28,9 +29,12 @@ static int __init ipcchan_init(void)
 	err = ipcchan_stall_start();
 	if (err)
 		goto closer;
-	err = ipcchan_names_init();
+	err = ipcchan_dead_start();
 	if (err)
 		goto stall;
+	err = ipcchan_names_init();
+	if (err)
+		goto dead;
 	err = ipcchan_netlink_init();
 	if (err)
 		goto names;
@@ -43,6 +47,8 @@ netlink:
 	ipcchan_netlink_exit();
 names:
 	ipcchan_names_exit();
+dead:
+	ipcchan_dead_stop();
 stall:
 	ipcchan_stall_stop();
 closer:
@@ -55,6 +61,7 @@ static void __exit ipcchan_exit(void)
 	ipcchan_device_exit();
 	ipcchan_netlink_exit();
 	ipcchan_names_exit();
+	ipcchan_dead_stop();
 	ipcchan_stall_stop();
 	ipcchan_closer_stop();
 }

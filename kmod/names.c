@@ -10,6 +10,7 @@
 #include <net/netns/generic.h>
 
 #include "channel.h"
+#include "dead.h"
 #include "names.h"
 #include "stall.h"
 #include "wait.h"
@@ -53,6 +54,17 @@ static struct ipcchan_channel *find_locked(struct ipcchan_net *in,
 			return chan;
 	}
 	return NULL;
+}
+
+/* Would it be taken now? -EEXIST. */
+int ipcchan_names_check(struct ipcchan_channel *chan, struct ipcchan_why *why)
+{
+	bool taken;
+
+	mutex_lock(&chan->net->lock);
+	taken = chan->name[0] && find_locked(chan->net, chan->name);
+	mutex_unlock(&chan->net->lock);
+	return taken ? ipcchan_refuse(why, -EEXIST, "the name is taken") : 0;
 }
 
 /* Make @chan known; the table takes a reference. -EEXIST, -ENOMEM. */
@@ -233,6 +245,7 @@ static void __net_exit net_exit(struct net *net)
 		ipcchan_channel_put(chan);
 		cond_resched();
 	}
+	ipcchan_dead_flush();
 	ipcchan_stall_flush();
 	idr_destroy(&in->ids);
 }

@@ -39,6 +39,7 @@ struct ipcchan_net {
 struct ipcchan_net *ipcchan_net(struct net *net);
 
 bool ipcchan_name_valid(const char *name);
+int ipcchan_names_check(struct ipcchan_channel *chan, struct ipcchan_why *why);
 int ipcchan_names_add(struct ipcchan_channel *chan, struct ipcchan_why *why);
 void ipcchan_names_remove(struct ipcchan_channel *chan);
 struct ipcchan_channel *ipcchan_names_find(struct ipcchan_net *in,

@@ -6,6 +6,7 @@
 
 #include "bundle.h"
 #include "claim.h"
+#include "dead.h"
 #include "lease.h"
 #include "queue.h"
 #include "roster.h"
@@ -354,7 +355,7 @@ static void die(struct ipcchan_channel *chan, struct ipcchan_items *items,
 	items->nr_dead++;
 	q->nr_dead++;
 	q->dying |= BIT_ULL(ipcchan_seq_slot(item->seq));
-	ipcchan_lease_alarm(chan, 1);
+	ipcchan_dead_alarm(chan);
 }
 
 /* DEAD: it was copied, or cannot be. */
@@ -497,7 +498,8 @@ void ipcchan_queue_hide(struct ipcchan_channel *chan, u32 slot)
 	if (!items)
 		return;
 	q->dropped += not_taken(chan, slot) + items->nr_ready +
-		      items->nr_delayed + items->nr_claimed + items->nr_dead;
+		      items->nr_delayed + items->nr_claimed + items->nr_dead -
+		      items->burying;
 	q->nr_ready -= items->nr_ready;
 	q->nr_delayed -= items->nr_delayed;
 	q->nr_claimed -= items->nr_claimed;

@@ -71,6 +71,7 @@ struct ipcchan_items {
 	u32 nr_delayed;
 	u32 nr_claimed;
 	u32 nr_dead;
+	bool burying;		/* one of those is being copied */
 	struct list_head fresh[IPCCHAN_PRIORITIES];
 	struct rb_root_cached returned[IPCCHAN_PRIORITIES];
 	struct rb_root_cached delayed;	/* by when they are due */
@@ -83,7 +84,6 @@ struct ipcchan_queue {
 	struct ipcchan_channel *chan;
 	u64 lease_ns;
 	u32 max_deliveries;
-	struct ipcchan_dead *dead;	/* NULL: what is dead is dropped */
 
 	/* protected by the channel's lock */
 	u64 open;		/* slots from which is taken in, a bit each */
@@ -100,6 +100,9 @@ struct ipcchan_queue {
 	struct list_head spent;	/* files of what is retired; bundle.h */
 	bool reap;		/* one that drains has become empty */
 
+	struct ipcchan_dead *dead;	/* NULL: what is dead is dropped */
+	u32 last_dead;		/* slot that had its turn to be copied */
+
 	struct list_head sleepers;	/* claim.c: who sleeps in CLAIM */
 	u32 nr_woken;		/* who was woken and has not come back */
 	struct list_head leased;	/* claims, by when they are over; lease.c */
@@ -111,7 +114,8 @@ struct ipcchan_queue {
 	u64 dropped;
 
 	struct delayed_work work;	/* lease.c */
-	bool ended;			/* it is not started any more */
+	struct delayed_work burial;	/* dead.c */
+	bool ended;			/* they are not started any more */
 };
 
 int ipcchan_queue_alloc(struct ipcchan_channel *chan,

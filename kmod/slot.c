@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 
 #include "bundle.h"
+#include "dead.h"
 #include "map.h"
 #include "queue.h"
 #include "ring.h"
@@ -23,7 +24,8 @@ struct ipcchan_region *ipcchan_slot_hide(struct ipcchan_channel *chan, u32 slot)
 		ipcchan_queue_hide(chan, slot);
 	s->outbox = NULL;
 	s->port = NULL;
-	s->lent = false;
+	chan->nr_lent -= !!s->lent;
+	s->lent = NULL;
 	s->state = IPCCHAN_SLOT_EMPTY;
 	chan->outboxes &= ~BIT_ULL(slot);
 	chan->draining &= ~BIT_ULL(slot);
@@ -51,6 +53,7 @@ void ipcchan_slot_vacate(struct ipcchan_channel *chan, u32 slot,
 /* A DRAINING slot is given up, whoever needs it. */
 void ipcchan_slot_empty(struct ipcchan_channel *chan, u32 slot)
 {
+	struct ipcchan_dead *lent = chan->senders[slot].lent;
 	struct ipcchan_region *outbox;
 
 	lockdep_assert_held(&chan->mutex);
@@ -62,6 +65,8 @@ void ipcchan_slot_empty(struct ipcchan_channel *chan, u32 slot)
 	ipcchan_map_outbox_changed(chan, slot, outbox);
 	ipcchan_slot_vacate(chan, slot, outbox);
 	ipcchan_region_put(outbox);
+	if (lent)
+		ipcchan_dead_lost(lent);
 }
 
 void ipcchan_slot_empty_all(struct ipcchan_channel *chan)
@@ -318,61 +323,77 @@ int ipcchan_slot_take(struct ipcchan_port *port, struct ipcchan_why *why)
 
 /*
  * ipcchan_slot_lend() - give the module itself a sender's slot
+ * @base:	after which its sequences begin
  *
- * Errors as ipcchan_slot_find(). Takes the mutex. The items are the slot's then.
+ * Errors as ipcchan_slot_find(). Takes the mutex. The items are the slot's then,
+ * and a reference on @dead.
  */
-int ipcchan_slot_lend(struct ipcchan_channel *chan,
+int ipcchan_slot_lend(struct ipcchan_channel *chan, struct ipcchan_dead *dead,
 		      struct ipcchan_region *outbox, struct ipcchan_items *items,
-		      u32 *slot, struct ipcchan_why *why)
+		      u64 *base, struct ipcchan_why *why)
 {
 	struct ipcchan_sender_slot *s;
+	u32 slot;
 	int err;
 
 	mutex_lock(&chan->mutex);
-	err = check_active(chan, why) ?: take_sender(chan, slot, why);
+	err = check_active(chan, why) ?: take_sender(chan, &slot, why);
 	if (err)
 		goto unlock;
-	s = &chan->senders[*slot];
-	ipcchan_roster_unretired(chan, *slot);
+	s = &chan->senders[slot];
+	ipcchan_roster_unretired(chan, slot);
 	spin_lock(&chan->lock);
 	s->outbox = ipcchan_region_ref(outbox);
-	chan->outboxes |= BIT_ULL(*slot);
+	chan->outboxes |= BIT_ULL(slot);
 	s->base = s->next_base;
+	*base = s->base;
 	s->since_ns = ktime_get_ns();
 	s->port_id = ++chan->last_port_id;
 	ipcchan_identity_stamp(&s->identity);
 	spin_unlock(&chan->lock);
 
-	ipcchan_map_outbox_changed(chan, *slot, NULL);
+	ipcchan_map_outbox_changed(chan, slot, NULL);
 
 	spin_lock(&chan->lock);
 	s->state = IPCCHAN_SLOT_DRAINING;
 	s->left = ++chan->departures;
 	s->retired = false;
-	s->lent = true;
-	ipcchan_queue_join(chan, *slot, items);
-	ipcchan_roster_sender(chan, *slot, s->state, s->port_id, s->base);
+	s->lent = dead;
+	chan->nr_lent++;
+	ipcchan_queue_join(chan, slot, items);
+	ipcchan_roster_sender(chan, slot, s->state, s->port_id, s->base);
+	ipcchan_wake_changed(chan);
 	spin_unlock(&chan->lock);
 unlock:
 	mutex_unlock(&chan->mutex);
 	return err;
 }
 
-/* What was sent there stays to be read. Nothing if the slot is not lent any more. */
-void ipcchan_slot_return(struct ipcchan_channel *chan, u32 slot,
-			 const struct ipcchan_region *outbox)
+/*
+ * ipcchan_slot_return() - what was sent there stays to be read
+ *
+ * False: the slot is not lent any more; else the reference on @dead is the
+ * caller's. The mutex of the queue that had it, which is younger, may be held.
+ */
+bool ipcchan_slot_return(struct ipcchan_channel *chan, u32 slot,
+			 const struct ipcchan_dead *dead)
 {
 	struct ipcchan_sender_slot *s = &chan->senders[slot];
+	bool was_lent;
 
-	mutex_lock(&chan->mutex);
-	if (s->lent && s->outbox == outbox) {
+	mutex_lock_nested(&chan->mutex, SINGLE_DEPTH_NESTING);
+	was_lent = s->lent == dead;
+	if (was_lent) {
 		spin_lock(&chan->lock);
-		s->lent = false;
+		s->lent = NULL;
+		chan->nr_lent--;
 		chan->draining |= BIT_ULL(slot);
+		ipcchan_wake_changed(chan);
 		spin_unlock(&chan->lock);
 		ipcchan_slot_reap(chan);
 	}
 	mutex_unlock(&chan->mutex);
+	return was_lent;
 }
 
 /* Nobody is attached who could remember a sequence: used-up slots begin anew. */

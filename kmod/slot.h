@@ -17,7 +17,8 @@
  * what is held then keeps the slot (retired) until it is given back.
  *
  * A slot that is lent is the module's own, to send to a queue what is dead
- * elsewhere: it looks DRAINING, but is emptied only by eviction, or once returned.
+ * elsewhere: it looks DRAINING, but is emptied only by eviction, or once returned,
+ * and until then nobody who receives there is told that no sender is left.
  *
  * All with the channel's mutex.
  */
@@ -25,6 +26,8 @@
 #define IPCCHAN_SLOT_KERNEL_H
 
 #include "port.h"
+
+struct ipcchan_dead;
 
 int ipcchan_slot_find(struct ipcchan_channel *chan, u32 role,
 		      struct ipcchan_why *why);
@@ -35,11 +38,11 @@ void ipcchan_slot_drain(struct ipcchan_channel *chan, u32 slot);
 struct ipcchan_region *ipcchan_slot_hide(struct ipcchan_channel *chan, u32 slot);
 void ipcchan_slot_vacate(struct ipcchan_channel *chan, u32 slot,
 			 const struct ipcchan_region *outbox);
-int ipcchan_slot_lend(struct ipcchan_channel *chan,
+int ipcchan_slot_lend(struct ipcchan_channel *chan, struct ipcchan_dead *dead,
 		      struct ipcchan_region *outbox, struct ipcchan_items *items,
-		      u32 *slot, struct ipcchan_why *why);
-void ipcchan_slot_return(struct ipcchan_channel *chan, u32 slot,
-			 const struct ipcchan_region *outbox);
+		      u64 *base, struct ipcchan_why *why);
+bool ipcchan_slot_return(struct ipcchan_channel *chan, u32 slot,
+			 const struct ipcchan_dead *dead);
 void ipcchan_slot_empty(struct ipcchan_channel *chan, u32 slot);
 void ipcchan_slot_empty_all(struct ipcchan_channel *chan);
 void ipcchan_slot_reap(struct ipcchan_channel *chan);

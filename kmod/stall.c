@@ -22,12 +22,12 @@ struct ipcchan_suspect {
 static struct workqueue_struct *queue;
 
 /*
- * Frozen with the processes: who is frozen is not to blame. One look at a time,
- * so that whatever channels somebody makes, they cost a processor at most.
+ * Frozen with the processes: who is frozen is not to blame. Looks run beside each
+ * other: whatever channels somebody makes, nobody's wait for his to end.
  */
 int ipcchan_stall_start(void)
 {
-	queue = alloc_ordered_workqueue("ipcchan", WQ_FREEZABLE);
+	queue = alloc_workqueue("ipcchan", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	return queue ? 0 : -ENOMEM;
 }
 

@@ -445,6 +445,7 @@ static inline int copy_struct_from_user(void *to, size_t known, const void *from
 #define KTIME_MAX		INT64_MAX
 #define ns_to_ktime(n)		((ktime_t)(n))
 #define nsecs_to_jiffies(n)	((unsigned long)((n) / NSEC_PER_MSEC))
+#define msecs_to_jiffies(n)	((unsigned long)(n))
 #define jiffies_to_nsecs(n)	((u64)(n) * NSEC_PER_MSEC)
 
 u64 ktime_get_ns(void);

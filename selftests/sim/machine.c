@@ -10,6 +10,7 @@
 
 #include <linux/futex.h>
 
+#include "../../kmod/dead.h"
 #include "../../kmod/stall.h"
 
 #define BATCH	64	/* sleepers woken after the lock is dropped */
@@ -63,6 +64,7 @@ void sim_begin(unsigned int flags)
 	INIT_LIST_HEAD(&m->views);
 	sim_heap_init();
 	SIM_ASSERT(!ipcchan_stall_start());
+	SIM_ASSERT(!ipcchan_dead_start());
 }
 
 void sim_end(void)

@@ -43,6 +43,13 @@ static struct ipcchan_channel *find(struct ipcchan_net *in, const char *name)
 	return chan;
 }
 
+int ipcchan_names_check(struct ipcchan_channel *chan, struct ipcchan_why *why)
+{
+	if (chan->name[0] && find(chan->net, chan->name))
+		return ipcchan_refuse(why, -EEXIST, "the name is taken");
+	return 0;
+}
+
 int ipcchan_names_add(struct ipcchan_channel *chan, struct ipcchan_why *why)
 {
 	struct ipcchan_net *in = chan->net;

@@ -139,7 +139,8 @@ struct ipcchan_geometry {
  * @max_deliveries: queue: a message that comes back so often is dead; 0: never
  * @reserved2:	0
  * @dead_letter: queue: name of a queue to which dead messages go; the caller
- *		must have the right to send to it. Empty: they are dropped
+ *		must have the right to send to it, and is charged for a sender's
+ *		slot there until either of the two goes. Empty: they are dropped
  *
  * A receiver that attaches first gets the last @history messages of each
  * sender. On a persistent channel they outlive their sender, until its slot is
@@ -161,7 +162,7 @@ struct ipcchan_geometry {
  * or the group is not the caller's to give; EACCES the file was made by the
  * module; EDQUOT a limit on channels; EMFILE, ENFILE no file for the handle; of
  * the dead_letter: ENOENT, EACCES, EPROTOTYPE it is no queue, EUSERS, EOVERFLOW
- * as for attach; EOPNOTSUPP; ENOMEM.
+ * and EDQUOT as for attach; EOPNOTSUPP; ENOMEM.
  */
 struct ipcchan_create {
 	__u32	size;
