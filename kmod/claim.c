@@ -506,10 +506,14 @@ static void wake(struct ipcchan_claimer *c)
 	ipcchan_wake_port(c->port, IPCCHAN_ARMED_CLAIM);
 }
 
-/* Of those who do not sleep in CLAIM, and of those who do if nothing can come. */
+/*
+ * Of those who do not sleep in CLAIM, and of those who do if nothing can come;
+ * then who does not sleep may have to be told by a signal.
+ */
 static void wake_others(struct ipcchan_channel *chan, bool ended)
 {
-	u64 left = chan->sleeping_receivers;
+	u64 left = ended ? ~0ull >> (64 - chan->geometry.receivers) :
+			   chan->sleeping_receivers;
 
 	for (; left; left &= left - 1) {
 		struct ipcchan_port *port = chan->receivers[__ffs64(left)].port;

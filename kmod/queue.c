@@ -454,7 +454,7 @@ void ipcchan_queue_settle(struct ipcchan_channel *chan)
 	q->owed = 0;
 	for (; left; left &= left - 1)
 		pay(chan, __ffs64(left));
-	if (chan->sleeping_receivers)
+	if (chan->sleeping_receivers || !(chan->nr_senders + chan->nr_lent))
 		ipcchan_claim_wake(chan);
 }
 
