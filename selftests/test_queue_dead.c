@@ -7,7 +7,9 @@
  * waits for whose work).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -309,6 +311,104 @@ TEST_F(dead, hang_up)
 	ASSERT_EQ(0, drop_channel(self->b.name));
 	EXPECT_TRUE(claimer_ends(&c));
 	EXPECT_EQ(-EPIPE, c.result);
+}
+
+/* Who is to be told by a signal, and sleeps nowhere, is told when the last is read. */
+TEST_F(dead, hang_up_by_signal)
+{
+	struct timespec soon = { .tv_sec = 2 };
+	struct ipcchan_claimed claim;
+	struct raw_port tx;
+	siginfo_t info;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &set, NULL));
+	ASSERT_EQ(0, raw_open(&tx, self->name, IPCCHAN_SEND));
+	leave(&tx);
+	ASSERT_EQ(0, kill_one(&self->b.tx[0], &self->b.rx[0], 10, 5));
+	ASSERT_EQ(1, claim_call(&self->rx, NULL, 0, &claim, 1, FOREVER));
+	ASSERT_EQ(0, drop_channel(self->b.name));
+	ASSERT_EQ(0, fcntl(self->rx.fd, F_SETOWN, getpid()));
+	ASSERT_EQ(0, fcntl(self->rx.fd, F_SETSIG, SIGUSR1));
+	ASSERT_EQ(0, fcntl(self->rx.fd, F_SETFL, O_ASYNC));
+	ASSERT_EQ(0, judge(&self->rx, claim.sequence, IPCCHAN_ACKNOWLEDGE, 0));
+	ASSERT_EQ(SIGUSR1, sigtimedwait(&set, &info, &soon));
+	EXPECT_EQ(POLL_HUP, info.si_code);
+}
+
+/*
+ * Copies of large messages of somebody's, as many as he likes: their descriptors
+ * name the same bytes. Delays of others are kept meanwhile.
+ */
+#define HEAVY	(16 * MIB)
+
+static int make_heavy(void)
+{
+	struct ipcchan_geometry geometry = { .depth = 64, .senders = 1, .arena = 2 * HEAVY };
+
+	return make_queue("heavy/dead", NULL, geometry) ||
+	       make_queue("heavy/queue", "heavy/dead", geometry);
+}
+
+static int be_heavy(int ready)
+{
+	struct raw_port tx, rx, dead;
+
+	if (raw_open(&tx, "heavy/queue", IPCCHAN_SEND) ||
+	    raw_open(&rx, "heavy/queue", IPCCHAN_RECEIVE) ||
+	    raw_open(&dead, "heavy/dead", IPCCHAN_RECEIVE))
+		return 1;
+	for (unsigned int i = 0;; i++) {
+		if (i == 64 && write(ready, "", 1) != 1)
+			return 1;
+		if (i >= 64 && work_within(&dead, 10000) != 1)
+			return 1;
+		while (i >= 64 && !is_retired(&tx, tx.next - 64))
+			sleep_ms(1);
+		raw_publish(&tx, NULL, 0, 1);
+		raw_desc(&tx, tx.next - 1)->length = HEAVY;
+		if (refuse_next(&rx))
+			return 1;
+	}
+}
+
+TEST_F(dead, delay_nobody_else)
+{
+	struct bench *b = &self->b;
+	struct ipcchan_claimed claim;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	drop_channel(b->name);
+	leave(&b->tx[0]);
+	leave(&b->rx[0]);
+	b->args.max_deliveries = 0;
+	memset(b->args.dead_letter, 0, sizeof(b->args.dead_letter));
+	ASSERT_EQ(0, bench_open(b));
+	ASSERT_EQ(0, pipe(ready));
+	ASSERT_EQ(0, make_heavy());
+	pid = fork();
+	if (!pid)
+		_exit(be_heavy(ready[1]));
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	for (int i = 0; i < 10; i++) {
+		uint64_t start = now_ns();
+
+		put(&b->tx[0], i, 0);
+		ASSERT_EQ(0, claim_one(&b->rx[0], &claim));
+		ASSERT_EQ(0, judge(&b->rx[0], claim.sequence, IPCCHAN_REFUSE, 20 * MS));
+		ASSERT_EQ(1, claim_call(&b->rx[0], NULL, 0, &claim, 1, FOREVER));
+		EXPECT_GE(SECOND, now_ns() - start);
+		EXPECT_EQ(0, judge(&b->rx[0], claim.sequence, IPCCHAN_ACKNOWLEDGE, 0));
+	}
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	drop_channel("heavy/queue");
+	drop_channel("heavy/dead");
 }
 
 TEST_HARNESS_MAIN
