@@ -193,8 +193,8 @@ TEST_F(leave, persistent)
 	EXPECT_EQ(-ETIMEDOUT, claim_one(&b->rx[0], &claim));
 }
 
-/* Who comes late gets what is left, and then waits, as who comes early. */
-TEST_F(leave, latecomers_know_nobody)
+/* Who comes when something is left hears of the end; who comes later waits, as who comes early. */
+TEST_F(leave, latecomers)
 {
 	struct bench *b = &self->b;
 	struct raw_port *late = &b->rx[1];
@@ -208,6 +208,9 @@ TEST_F(leave, latecomers_know_nobody)
 	ASSERT_EQ(0, raw_open(late, b->name, IPCCHAN_RECEIVE));
 	EXPECT_EQ(1, work(late));
 	EXPECT_EQ(-EPIPE, claim_one(&b->rx[0], &claim));
+	EXPECT_EQ(-EPIPE, claim_one(late, &claim));
+	leave(late);
+	ASSERT_EQ(0, raw_open(late, b->name, IPCCHAN_RECEIVE));
 	EXPECT_EQ(-ETIMEDOUT, claim_one(late, &claim));
 	EXPECT_EQ(-ETIMEDOUT, wait_for(late, IPCCHAN_WAIT_RECEIVE, 0, &events));
 	EXPECT_EQ(0, poll_for(late, POLLIN, 0));
