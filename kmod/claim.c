@@ -25,6 +25,14 @@ static struct ipcchan_holding *take_holding(struct ipcchan_claimer *c, u64 seq)
 	return h;
 }
 
+/* All its claims were used: what it waits for may be there. */
+static void can_claim_again(struct ipcchan_port *port)
+{
+	if (port->armed & IPCCHAN_WAIT_RECEIVE &&
+	    ipcchan_queue_claimable(port->chan))
+		ipcchan_wake_port(port, IPCCHAN_WAIT_RECEIVE);
+}
+
 /* The claim ends; what it was on is the caller's business. */
 static void free_holding(struct ipcchan_claimer *c, struct ipcchan_holding *h)
 {
@@ -33,7 +41,8 @@ static void free_holding(struct ipcchan_claimer *c, struct ipcchan_holding *h)
 	h->seq = 0;
 	h->next = c->free;
 	c->free = h - c->holding;
-	c->nr_free++;
+	if (!c->nr_free++)
+		can_claim_again(c->port);
 }
 
 static bool is_current(const struct ipcchan_item *item,
@@ -113,13 +122,18 @@ static int judge(struct ipcchan_claimer *c, const struct ipcchan_verdict *v)
 	return 0;
 }
 
+/* The port may be GONE afterwards, if any failed. */
 static void judge_all(struct ipcchan_claimer *c, struct ipcchan_claim *args)
 {
 	u32 i;
 
 	for (i = 0; i < args->nr_verdicts; i++) {
 		c->verdicts[i].result = judge(c, &c->verdicts[i]);
-		args->nr_failed += !!c->verdicts[i].result;
+		if (likely(!c->verdicts[i].result))
+			continue;
+		args->nr_failed++;
+		/* it may have been searched for */
+		ipcchan_queue_pause(c->port->chan);
 	}
 }
 
@@ -147,14 +161,12 @@ static void claim_one(struct ipcchan_claimer *c, struct ipcchan_item *item)
  */
 static void take_in(struct ipcchan_channel *chan)
 {
-	u32 rounds = chan->geometry.depth / 64;
+	const struct ipcchan_geometry *g = &chan->geometry;
+	u32 n = 0;
 
 	ipcchan_lease_run(chan);
-	while (ipcchan_queue_take_in(chan) && rounds--) {
-		spin_unlock(&chan->lock);
-		cond_resched();
-		spin_lock(&chan->lock);
-	}
+	while (ipcchan_queue_take_in(chan) && n++ <= g->depth * g->senders / 64)
+		ipcchan_queue_pause(chan);
 }
 
 static int check_state(const struct ipcchan_port *port)
@@ -277,7 +289,9 @@ static int act(struct ipcchan_claimer *c, struct ipcchan_claim *args)
 	err = check_state(c->port);
 	if (!err) {
 		judge_all(c, args);
-		if (args->nr_claims)
+		if (args->nr_failed)
+			err = check_state(c->port);
+		if (!err && args->nr_claims)
 			err = claim_some(c, args->nr_claims);
 		ipcchan_queue_settle(chan);
 	}
@@ -498,80 +512,47 @@ void ipcchan_claim_expire(struct ipcchan_channel *chan,
 	ipcchan_queue_return(chan, item, 0);
 }
 
-static void wake(struct ipcchan_claimer *c)
-{
-	list_del_init(&c->sleeping);
-	c->woken = true;
-	c->port->chan->queue->nr_woken++;
-	ipcchan_wake_port(c->port, IPCCHAN_ARMED_CLAIM);
-}
-
-/*
- * Of those who do not sleep in CLAIM, and of those who do if nothing can come;
- * then who does not sleep may have to be told by a signal.
- */
-static void wake_others(struct ipcchan_channel *chan, bool ended)
-{
-	u64 left = ended ? ~0ull >> (64 - chan->geometry.receivers) :
-			   chan->sleeping_receivers;
-
-	for (; left; left &= left - 1) {
-		struct ipcchan_port *port = chan->receivers[__ffs64(left)].port;
-		u32 flags = IPCCHAN_WAIT_RECEIVE;
-
-		if (!port)
-			continue;
-		if (ended && ipcchan_look_no_senders(port))
-			flags |= IPCCHAN_ARMED_CLAIM;
-		else if (ended)
-			continue;
-		if (ended && !port->hung && ipcchan_look_hung_up(port)) {
-			port->hung = true;
-			flags |= IPCCHAN_WAIT_HANGUP;
-		}
-		if (port->armed & flags || flags & IPCCHAN_WAIT_HANGUP)
-			ipcchan_wake_port(port, flags);
-	}
-}
-
-/*
- * ipcchan_claim_wake() - something has become claimable, or nothing will: wake
- * whom it concerns
- */
-void ipcchan_claim_wake(struct ipcchan_channel *chan)
-{
-	struct ipcchan_queue *q = chan->queue;
-
-	lockdep_assert_held(&chan->lock);
-	while (!list_empty(&q->sleepers) && q->nr_ready > q->nr_woken)
-		wake(list_first_entry(&q->sleepers, struct ipcchan_claimer,
-				      sleeping));
-	if (q->nr_ready)
-		wake_others(chan, false);
-	else if (chan->nr_senders + chan->nr_lent <= 1 && !ipcchan_queue_pending(chan))
-		wake_others(chan, true);
-}
-
-/* The port leaves: what it had claimed goes to others. */
+/* The port leaves, under the lock: nobody wakes it any more. */
 void ipcchan_claimer_leave(struct ipcchan_port *port)
 {
+	lockdep_assert_held(&port->chan->lock);
+	get_up(port->claimer);
+}
+
+static void give_up(struct ipcchan_claimer *c, struct ipcchan_holding *h)
+{
+	struct ipcchan_channel *chan = c->port->chan;
+	struct ipcchan_item *item;
+
+	if (!h->seq)
+		return;
+	item = ipcchan_queue_find(chan, h->seq);
+	if (is_current(item, h))
+		ipcchan_queue_return(chan, item, 0);
+	free_holding(c, h);
+	if (item)
+		ipcchan_queue_let_go(chan, item);
+}
+
+/*
+ * ipcchan_claimer_return() - the port is GONE: what it had claimed goes to others
+ *
+ * With the mutex, without the lock.
+ */
+void ipcchan_claimer_return(struct ipcchan_port *port)
+{
 	struct ipcchan_channel *chan = port->chan;
-	struct ipcchan_claimer *c = port->claimer;
 	u32 i;
 
-	lockdep_assert_held(&chan->lock);
-	get_up(c);
+	lockdep_assert_held(&chan->mutex);
+	spin_lock(&chan->lock);
 	for (i = 0; i < chan->geometry.holds; i++) {
-		struct ipcchan_holding *h = &c->holding[i];
-		struct ipcchan_item *item;
-
-		if (!h->seq)
-			continue;
-		item = ipcchan_queue_find(chan, h->seq);
-		if (is_current(item, h))
-			ipcchan_queue_return(chan, item, 0);
-		free_holding(c, h);
-		if (item)
-			ipcchan_queue_let_go(chan, item);
+		give_up(port->claimer, &port->claimer->holding[i]);
+		if (i % 64 == 63) {
+			ipcchan_queue_settle(chan);
+			ipcchan_queue_pause(chan);
+		}
 	}
+	ipcchan_queue_settle(chan);
+	spin_unlock(&chan->lock);
 }

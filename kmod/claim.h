@@ -53,6 +53,7 @@ struct ipcchan_claimer {
 int ipcchan_claimer_alloc(struct ipcchan_port *port, struct ipcchan_why *why);
 void ipcchan_claimer_free(struct ipcchan_port *port);
 void ipcchan_claimer_leave(struct ipcchan_port *port);
+void ipcchan_claimer_return(struct ipcchan_port *port);
 
 int ipcchan_claim(struct ipcchan_port *port, struct ipcchan_claim *args,
 		  struct ipcchan_claim __user *user);

@@ -14,6 +14,9 @@
 /* Looked at with the lock held. */
 #define RUN_MOST	64
 
+/* Leases for which a stale claim is left alone, after its own. */
+#define GRACE		3
+
 static struct ipcchan_item *first_delayed(struct ipcchan_channel *chan, u32 slot)
 {
 	struct rb_node *node = rb_first_cached(&chan->senders[slot].items->delayed);
@@ -57,34 +60,34 @@ void ipcchan_lease_alarm(struct ipcchan_channel *chan, u64 when_ns)
 		ipcchan_channel_ref(chan);
 }
 
-static u32 run_leases(struct ipcchan_channel *chan, u64 now)
+/* Of @most at most, how many may be looked at yet. */
+static u32 run_leases(struct ipcchan_channel *chan, u64 now, u32 most)
 {
 	struct ipcchan_queue *q = chan->queue;
-	u32 n;
 
-	for (n = 0; n < RUN_MOST && !list_empty(&q->leased); n++) {
+	for (; most && !list_empty(&q->leased); most--) {
 		struct ipcchan_holding *holding = first_leased(q);
 
 		if (holding->expires_ns > now)
 			break;
 		ipcchan_claim_expire(chan, holding);
 	}
-	return n;
+	return most;
 }
 
-static u32 run_delays(struct ipcchan_channel *chan, u32 slot, u64 now)
+/* Likewise. */
+static u32 run_delays(struct ipcchan_channel *chan, u32 slot, u64 now, u32 most)
 {
 	u64 bit = BIT_ULL(slot);
-	u32 n;
 
-	for (n = 0; n < RUN_MOST && chan->queue->delayed & bit; n++) {
+	for (; most && chan->queue->delayed & bit; most--) {
 		struct ipcchan_item *item = first_delayed(chan, slot);
 
 		if (item->due_ns > now)
 			break;
 		ipcchan_queue_undelay(chan, item);
 	}
-	return n;
+	return most;
 }
 
 /*
@@ -96,16 +99,71 @@ bool ipcchan_lease_run(struct ipcchan_channel *chan)
 {
 	struct ipcchan_queue *q = chan->queue;
 	u64 left = q->delayed, now;
-	bool more;
+	u32 most;
 
 	lockdep_assert_held(&chan->lock);
 	if (likely(!left && list_empty(&q->leased)))
 		return false;
 	now = ktime_get_ns();
-	more = run_leases(chan, now) == RUN_MOST;
-	for (left = q->delayed; left; left &= left - 1)
-		more |= run_delays(chan, __ffs64(left), now) == RUN_MOST;
-	return more;
+	most = run_leases(chan, now, RUN_MOST);
+	for (left = q->delayed; left && most; left &= left - 1)
+		most = run_delays(chan, __ffs64(left), now, most);
+	return !most;
+}
+
+/* Is the claim what has kept the sender waiting, for too long? */
+static bool blocks(struct ipcchan_port *sender,
+		   const struct ipcchan_holding *h, u64 now)
+{
+	struct ipcchan_channel *chan = sender->chan;
+	const struct ipcchan_item *item;
+
+	if (!h->seq || ipcchan_seq_slot(h->seq) != sender->sender_slot ||
+	    now < h->expires_ns + GRACE * chan->queue->lease_ns ||
+	    (sender->await && h->seq > sender->await))
+		return false;
+	item = ipcchan_queue_find(chan, h->seq);
+	return item && item->state == IPCCHAN_ITEM_DONE;
+}
+
+static bool keeps(const struct ipcchan_port *receiver,
+		  struct ipcchan_port *sender, u64 now)
+{
+	const struct ipcchan_claimer *c = receiver->claimer;
+	struct ipcchan_channel *chan = sender->chan;
+	bool found = false;
+	u32 i;
+
+	spin_lock(&chan->lock);
+	for (i = 0; i < chan->geometry.holds && c->nr_stale && !found; i++) {
+		found = blocks(sender, &c->holding[i], now);
+		if (i % RUN_MOST == RUN_MOST - 1)
+			ipcchan_queue_pause(chan);
+	}
+	spin_unlock(&chan->lock);
+	return found;
+}
+
+/*
+ * ipcchan_lease_keepers() - the receivers whose stale claims have kept the
+ * sender waiting too long, a bit each
+ *
+ * With the mutex, without the lock.
+ */
+u64 ipcchan_lease_keepers(struct ipcchan_port *sender, u64 now)
+{
+	struct ipcchan_channel *chan = sender->chan;
+	u64 found = 0;
+	u32 i;
+
+	lockdep_assert_held(&chan->mutex);
+	for (i = 0; i < chan->geometry.receivers; i++) {
+		const struct ipcchan_port *receiver = chan->receivers[i].port;
+
+		if (receiver && keeps(receiver, sender, now))
+			found |= BIT_ULL(i);
+	}
+	return found;
 }
 
 /* When there is something to look at next. */

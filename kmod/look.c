@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What there is to do for a port. Letters: Documentation/protocol.md */
+#include "claim.h"
 #include "look.h"
 #include "queue.h"
 #include "ring.h"
@@ -12,7 +13,7 @@ static bool readable(const struct ipcchan_port *port)
 	u64 left;
 
 	if (chan->queue)
-		return ipcchan_queue_claimable(chan);
+		return port->claimer->nr_free && ipcchan_queue_claimable(chan);
 	for (left = chan->outboxes; left; left &= left - 1)
 		if (ipcchan_ring_readable(chan, port->receipts, __ffs64(left)))
 			return true;

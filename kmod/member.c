@@ -242,6 +242,8 @@ void ipcchan_port_detach_locked(struct ipcchan_port *port,
 
 	lockdep_assert_held(&chan->mutex);
 	leave(port, reason, drain);
+	if (was_active && port->claimer)
+		ipcchan_claimer_return(port);
 	mourn(chan);
 	if (was_active)
 		vanish(port, drain);
@@ -306,6 +308,15 @@ void ipcchan_port_detach(struct ipcchan_port *port, enum ipcchan_reason reason)
 		ipcchan_sigio_left(port);
 }
 
+/* Its slot is nobody's any more. */
+static void clear_sender(struct ipcchan_channel *chan, u32 slot)
+{
+	struct ipcchan_sender_slot *s = &chan->senders[slot];
+
+	ipcchan_identity_clear(&s->identity);
+	s->old_items = ipcchan_items_free(s->old_items);
+}
+
 /*
  * ipcchan_port_detach_all_locked() - the channel is being deleted
  *
@@ -327,9 +338,11 @@ void ipcchan_port_detach_all_locked(struct ipcchan_channel *chan)
 		leave(port, IPCCHAN_REASON_DELETED, false);
 		list_add(&port->node, &left);
 		if (was_active && port->roles & IPCCHAN_SEND)
-			ipcchan_identity_clear(&chan->senders[port->sender_slot].identity);
+			clear_sender(chan, port->sender_slot);
 	}
 	list_for_each_entry(port, &left, node) {
+		if (port->claimer)
+			ipcchan_claimer_return(port);
 		if (port->outbox)
 			ipcchan_region_settle(port->outbox);
 		if (port->receipts)

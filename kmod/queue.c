@@ -3,6 +3,7 @@
 #include <asm/barrier.h>
 #include <linux/bitops.h>
 #include <linux/ktime.h>
+#include <linux/sched.h>
 
 #include "bundle.h"
 #include "claim.h"
@@ -12,7 +13,7 @@
 #include "roster.h"
 #include "wait.h"
 
-/* Taken in from one sender with the lock held. */
+/* Taken in with the lock held. */
 #define TAKE_MOST	64
 
 static struct ipcchan_items *items_of(struct ipcchan_channel *chan,
@@ -42,6 +43,7 @@ static void make_ready(struct ipcchan_channel *chan, struct ipcchan_items *items
 
 	item->state = IPCCHAN_ITEM_READY;
 	item->returned = returned;
+	q->news |= IPCCHAN_NEWS_READY;
 	if (returned)
 		rb_add_cached(&item->node, &items->returned[priority], is_older);
 	else
@@ -100,20 +102,19 @@ static void take(struct ipcchan_channel *chan, struct ipcchan_items *items,
 	make_ready(chan, items, item, false);
 }
 
-/* Takes in what that sender has published; true: there may be more. */
-static bool take_from(struct ipcchan_channel *chan, u32 slot)
+/* Takes in what that sender has published; true: @most were, there may be more. */
+static bool take_from(struct ipcchan_channel *chan, u32 slot, u32 *most)
 {
 	struct ipcchan_items *items = chan->senders[slot].items;
-	u32 i;
 
-	for (i = 0; i < TAKE_MOST; i++) {
+	for (; *most; --*most) {
 		const struct ipcchan_desc *desc = next_desc(chan, slot);
 		u64 word;
 
 		if (!desc)
 			return false;
 		word = smp_load_acquire(&desc->seq);	/* B, pairs with A */
-		if (word != items->taken + 1) {
+		if (word != items->taken + 1 || word > ipcchan_seq_limit(slot)) {
 			/* a sender that makes no sense is left alone */
 			if (ipcchan_seq_delta(word, items->taken + 1) >= 0)
 				chan->queue->open &= ~BIT_ULL(slot);
@@ -132,12 +133,13 @@ static bool take_from(struct ipcchan_channel *chan, u32 slot)
 bool ipcchan_queue_take_in(struct ipcchan_channel *chan)
 {
 	u64 left = chan->queue->open;
-	bool more = false;
+	u32 most = TAKE_MOST;
 
 	lockdep_assert_held(&chan->lock);
 	for (; left; left &= left - 1)
-		more |= take_from(chan, __ffs64(left));
-	return more;
+		if (take_from(chan, __ffs64(left), &most))
+			return true;
+	return false;
 }
 
 /* Is there something to be taken in from that slot? */
@@ -254,6 +256,7 @@ static void end_claimed(struct ipcchan_channel *chan, struct ipcchan_items *item
 	item->claim = NULL;
 	items->nr_claimed--;
 	chan->queue->nr_claimed--;
+	chan->queue->news |= IPCCHAN_NEWS_LESS;
 }
 
 /* What no claim is on any more is its sender's again. */
@@ -442,20 +445,42 @@ static void pay(struct ipcchan_channel *chan, u32 slot)
 }
 
 /*
- * ipcchan_queue_settle() - tell the senders what was retired, and wake whom any
- * of it concerns; before the lock is dropped
+ * ipcchan_queue_pay() - tell the senders what was retired, and wake who waits
+ * for it
+ */
+void ipcchan_queue_pay(struct ipcchan_channel *chan)
+{
+	u64 left = chan->queue->owed;
+
+	lockdep_assert_held(&chan->lock);
+	chan->queue->owed = 0;
+	for (; left; left &= left - 1)
+		pay(chan, __ffs64(left));
+}
+
+/*
+ * ipcchan_queue_settle() - pay, and wake the receivers whom any of it concerns;
+ * before the lock is dropped
  */
 void ipcchan_queue_settle(struct ipcchan_channel *chan)
 {
-	struct ipcchan_queue *q = chan->queue;
-	u64 left = q->owed;
-
 	lockdep_assert_held(&chan->lock);
-	q->owed = 0;
-	for (; left; left &= left - 1)
-		pay(chan, __ffs64(left));
+	ipcchan_queue_pay(chan);
 	if (chan->sleeping_receivers || !(chan->nr_senders + chan->nr_lent))
 		ipcchan_claim_wake(chan);
+	else
+		chan->queue->news = 0;
+}
+
+/*
+ * ipcchan_queue_pause() - much was done with the lock held: give others a turn
+ */
+void ipcchan_queue_pause(struct ipcchan_channel *chan)
+{
+	ipcchan_queue_pay(chan);
+	spin_unlock(&chan->lock);
+	cond_resched();
+	spin_lock(&chan->lock);
 }
 
 /* The sender is about to be on the roster. */

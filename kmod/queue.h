@@ -17,9 +17,11 @@
  *
  * Items belong to who attached the sender, who is charged for them; they are its
  * slot's from when it joins, and end with it. All else is the channel's. Under
- * the channel's lock, and no loop there is longer than 64.
+ * the channel's lock, and no loop there is over more than 64 messages or slots,
+ * but for one: the claims of a port (1024 at most) are searched for one that is
+ * stale, and the lock is dropped before the next search.
  *
- * What a sender is owed (room, and a wake-up) is paid by ipcchan_queue_settle(),
+ * What a sender is owed (room, and a wake-up) is paid by ipcchan_queue_pay(),
  * before the lock is dropped. Files of what is retired are closed by
  * ipcchan_bundle_sweep(), after that.
  */
@@ -32,6 +34,10 @@
 
 struct ipcchan_holding;
 struct ipcchan_dead;
+
+/* What has come about since receivers were woken: in ipcchan_queue.news. */
+#define IPCCHAN_NEWS_READY	1	/* something can be claimed */
+#define IPCCHAN_NEWS_LESS	2	/* something may have been the last */
 
 enum ipcchan_item_state {
 	IPCCHAN_ITEM_FREE,
@@ -96,6 +102,7 @@ struct ipcchan_queue {
 	u64 nr_delayed;
 	u64 nr_claimed;
 	u64 nr_dead;
+	u32 news;		/* IPCCHAN_NEWS_* */
 	u64 owed;		/* slots with retired items their senders know not of */
 	struct list_head spent;	/* files of what is retired; bundle.h */
 	bool reap;		/* one that drains has become empty */
@@ -155,7 +162,9 @@ void ipcchan_queue_undelay(struct ipcchan_channel *chan,
 			   struct ipcchan_item *item);
 
 bool ipcchan_queue_room(const struct ipcchan_port *sender);
+void ipcchan_queue_pay(struct ipcchan_channel *chan);
 void ipcchan_queue_settle(struct ipcchan_channel *chan);
+void ipcchan_queue_pause(struct ipcchan_channel *chan);
 
 static inline u32 ipcchan_seq_slot(u64 seq)
 {

@@ -6,6 +6,8 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "lease.h"
+#include "queue.h"
 #include "ring.h"
 #include "stall.h"
 #include "wait.h"
@@ -48,10 +50,16 @@ bool ipcchan_stall_queue(struct delayed_work *work, unsigned long delay)
 	return mod_delayed_work(queue, work, delay);
 }
 
+/* How often somebody looks while a sender waits; 0: never. */
+static u64 interval_ns(const struct ipcchan_channel *chan)
+{
+	return chan->queue ? chan->queue->lease_ns : chan->stall_ns / 4;
+}
+
 /* With a reference of its own. */
 static void look_later(struct ipcchan_channel *chan)
 {
-	unsigned long delay = nsecs_to_jiffies(chan->stall_ns / 4);
+	unsigned long delay = nsecs_to_jiffies(interval_ns(chan));
 
 	ipcchan_channel_ref(chan);
 	queue_delayed_work(queue, &chan->stall_work, max(delay, 1ul));
@@ -67,7 +75,7 @@ void ipcchan_stall_watch(struct ipcchan_port *sender)
 	struct ipcchan_channel *chan = sender->chan;
 
 	lockdep_assert_held(&chan->lock);
-	if (!chan->stall_ns || !sender->blocked)
+	if (!interval_ns(chan) || !sender->blocked)
 		return;
 	sender->waited = true;
 	if (chan->watched)
@@ -150,6 +158,8 @@ static u64 look_at_receivers(struct ipcchan_port *sender, u64 now)
 
 static void forget(struct ipcchan_port *sender)
 {
+	if (!sender->suspects)
+		return;
 	memset(sender->suspects, 0, sender->chan->geometry.receivers *
 				    sizeof(*sender->suspects));
 }
@@ -186,7 +196,10 @@ static bool look_at_sender(struct ipcchan_port *sender, u64 *found)
 		forget(sender);
 		return false;
 	}
-	still = look_at_receivers(sender, ktime_get_ns());
+	if (sender->chan->queue)
+		still = ipcchan_lease_keepers(sender, ktime_get_ns());
+	else
+		still = look_at_receivers(sender, ktime_get_ns());
 	if (still && sleeps_now(sender))
 		*found |= still;
 	return true;

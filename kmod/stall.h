@@ -2,12 +2,14 @@
 /*
  * DOC: receivers that stand still while a sender waits for them
  *
- * Only on channels with stall_ns (T). While a sender sleeps for room, work of
+ * On channels with stall_ns (T). While a sender sleeps for room, work of
  * the module's own looks every quarter of T at those of whom it may be waiting:
  * receivers that have something to read from it, or hold something. Who has not
  * moved for T is evicted. One that sleeps is woken instead, once for each time
  * it stands still, and has T from then on; else one that polls and never reads
  * would be safe for ever.
+ *
+ * On queues there is no T, but a lease: lease.h says who is evicted.
  *
  * What was seen is kept with the sender (port->suspects): a receiver may keep
  * one sender waiting and not another. A sender counts as waiting if it slept

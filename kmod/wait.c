@@ -126,14 +126,15 @@ void ipcchan_wake_changed(struct ipcchan_channel *chan)
 	u32 i;
 
 	lockdep_assert_held(&chan->lock);
+	if (chan->queue) {
+		chan->queue->news |= IPCCHAN_NEWS_LESS;
+		ipcchan_queue_take_in(chan);
+		ipcchan_queue_settle(chan);
+	}
 	for (i = 0; i < chan->geometry.receivers; i++)
 		wake_if_changed(chan->receivers[i].port);
 	for (i = 0; i < chan->geometry.senders; i++)
 		wake_if_changed(chan->senders[i].port);
-	if (chan->queue) {
-		ipcchan_queue_take_in(chan);
-		ipcchan_claim_wake(chan);
-	}
 }
 
 /* The port has become ACTIVE: an epoll set that has it looks again. */

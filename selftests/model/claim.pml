@@ -55,7 +55,7 @@
 #ifdef CLAIM_TAKES_FEW
 #define CLAIM_MOST TAKE_MOST
 #else
-#define CLAIM_MOST MESSAGES
+#define CLAIM_MOST ALL
 #endif
 
 #define RETIRE(cpu, m) skip

@@ -14,16 +14,16 @@
  * and held by nobody. Whoever uses these needs locals `word', `other', `i',
  * `m' and `fresh'.
  *
- *	TAKE_MOST	so many descriptors of a sender are taken in at a kick
+ *	TAKE_MOST	so many descriptors are taken in at a kick
  *	MAX_DELIVERIES	what comes back so often is dropped
  *	LEASE		so many claims run out while they are held
  *	URGENT		the last message of a sender has a higher priority
  *
  * Mutants: RETURN_LAST, RETURN_FIRST, CLEAR_ON_WAKE, WAKE_PER_KICK,
- * NO_WAKE_AT_END, NO_WAKE_ON_RETURN, ANY_CLAIM, RETIRE_AT_ONCE.
+ * NO_WAKE_AT_END, NO_WAKE_ON_RETURN, ONLY_NEW_IS_NEWS, ANY_CLAIM, RETIRE_AT_ONCE.
  */
 #ifndef TAKE_MOST
-#define TAKE_MOST MESSAGES
+#define TAKE_MOST ALL
 #endif
 #ifndef MAX_DELIVERIES
 #define MAX_DELIVERIES 0
@@ -51,6 +51,7 @@ byte taken[SENDERS];		/* so many descriptors were taken in */
 byte list[ALL];			/* a sender's ready ones, from s * MESSAGES */
 byte length[SENDERS];
 byte nr_ready;
+bool news;			/* something became ready since pollers were told */
 byte nr_out;			/* claimed, or delayed */
 bool delayed[ALL + 1];
 byte owner[ALL + 1];		/* of the claim that counts: 1 + r, else 0 */
@@ -109,13 +110,13 @@ inline MAKE_READY(m)
 		list[i] = m;
 		i = 0;
 		length[SENDER_OF(m)]++;
-		nr_ready++
+		nr_ready++;
+		news = true
 	}
 }
 
 inline TAKE_IN_FROM(cpu, s, most)
 {
-	fresh = 0;
 	do
 	:: taken[s] == MESSAGES || fresh == most -> break
 	:: else ->
@@ -135,16 +136,16 @@ inline TAKE_IN_FROM(cpu, s, most)
 		fi
 	od;
 	word = 0;
-	other = 0;
-	fresh = 0
+	other = 0
 }
 
 inline TAKE_IN(cpu, most)
 {
 	TAKE_IN_FROM(cpu, 0, most);
 #if SENDERS > 1
-	TAKE_IN_FROM(cpu, 1, most)
+	TAKE_IN_FROM(cpu, 1, most);
 #endif
+	fresh = 0
 }
 
 #ifdef CLEAR_ON_WAKE
@@ -195,6 +196,12 @@ inline TELL_POLLERS(cpu)
 #define TO_BE_ENDED OVER
 #endif
 
+#ifdef ONLY_NEW_IS_NEWS
+#define HAS_NEWS (news && deliveries[list[0]] == 0)
+#else
+#define HAS_NEWS news
+#endif
+
 /* After everything that may have made a message ready, or the last one done. */
 inline WAKE(cpu)
 {
@@ -203,9 +210,10 @@ inline WAKE(cpu)
 	:: else -> break
 	od;
 	if
-	:: POLLS && (nr_ready || TO_BE_ENDED) -> TELL_POLLERS(cpu)
+	:: POLLS && (nr_ready && HAS_NEWS || TO_BE_ENDED) -> TELL_POLLERS(cpu)
 	:: else
-	fi
+	fi;
+	news = false
 }
 
 /* Off the list, or no longer counted as woken. */

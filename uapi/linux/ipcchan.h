@@ -134,8 +134,10 @@ struct ipcchan_geometry {
  *		IPCCHAN_CREATE_UNNAMED
  * @label:	type of what is in the messages, for ATTACH to compare: up to 63
  *		printable ASCII characters and a NUL; empty: none
- * @lease_ns:	queue: a message claimed for longer is given to another; 0 never,
- *		else 1 ms to a day
+ * @lease_ns:	queue: a message claimed for longer is given to another; and who
+ *		keeps one four times as long, when others are done with it, is
+ *		evicted while its sender waits for room (IPCCHAN_REASON_STALLED);
+ *		0 never, else 1 ms to a day
  * @max_deliveries: queue: a message that comes back so often is dead; 0: never
  * @reserved2:	0
  * @dead_letter: queue: name of a queue to which dead messages go; the caller
@@ -499,7 +501,8 @@ struct ipcchan_kick {
 };
 
 /* What to wait for, and what came. */
-#define IPCCHAN_WAIT_RECEIVE	(1u << 0)	/* a message; or no sender left */
+/* A message, of a queue if the port has a claim left for it; or no sender left. */
+#define IPCCHAN_WAIT_RECEIVE	(1u << 0)
 #define IPCCHAN_WAIT_SEND	(1u << 1)	/* receipts or receivers changed */
 #define IPCCHAN_WAIT_ROSTER	(1u << 2)	/* somebody came or went */
 #define IPCCHAN_WAIT_HANGUP	(1u << 3)	/* out: the last peer has left */
