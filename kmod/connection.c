@@ -48,7 +48,7 @@ static struct ipcchan_port *add_port(struct ipcchan_channel *chan,
 	return ipcchan_port_attach(&access, &both, mapping, why);
 }
 
-static int ended(struct ipcchan_why *why)
+static int refuse_late(struct ipcchan_why *why)
 {
 	return ipcchan_refuse(why, -ECONNREFUSED,
 			      "the connection was ended while it was made");
@@ -61,7 +61,7 @@ static int count(struct ipcchan_connection *c, struct ipcchan_why *why)
 
 	mutex_lock_nested(&c->chan->mutex, SINGLE_DEPTH_NESTING);
 	err = c->chan->state == IPCCHAN_CHANNEL_ACTIVE ?
-		      ipcchan_service_count(c, why) : ended(why);
+		      ipcchan_service_count(c, why) : refuse_late(why);
 	mutex_unlock(&c->chan->mutex);
 	return err;
 }
@@ -95,7 +95,7 @@ static struct ipcchan_port *connect(const struct ipcchan_access *access,
 	port = add_port(chan, mapping, why);
 	err = PTR_ERR_OR_ZERO(port) ?: admit(access, chan->connection, why);
 	if (PTR_ERR_OR_ZERO(port) == -ENOENT)
-		err = ended(why);
+		err = refuse_late(why);
 	if (err) {
 		if (!IS_ERR(port))
 			ipcchan_port_free(port);

@@ -23,7 +23,7 @@
 
 /* Copied by one run of the work, but for the last message. */
 #define COPY_MESSAGES	64
-#define COPY_BYTES	(1u << 20)
+#define COPY_BYTES	(1024u * 1024u)
 
 struct ipcchan_dead {
 	struct kref ref;
@@ -378,10 +378,12 @@ static void look(struct work_struct *work)
 	u64 busy = 0, bytes = 0;
 	u32 n;
 
-	for (n = 0; n < COPY_MESSAGES && bytes < COPY_BYTES &&
-		    pick(chan, busy, &corpse); n++) {
-		int err = bury(chan, &corpse);
+	for (n = 0; n < COPY_MESSAGES && bytes < COPY_BYTES; n++) {
+		int err;
 
+		if (!pick(chan, busy, &corpse))
+			break;
+		err = bury(chan, &corpse);
 		conclude(chan, &corpse, err);
 		if (err == -EBUSY)
 			busy |= BIT_ULL(corpse.slot);

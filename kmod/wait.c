@@ -355,8 +355,8 @@ static void end(struct ipcchan_port *port, u32 flags, bool found)
 		if (!port->polled && !(port->standing & IPCCHAN_WAIT_SEND))
 			port->pressing = false;
 	}
-	/* who is on the queue but not seen here has yet to arm, by this lock */
 	idle = port->armed & ~port->standing & flags;
+	/* who is on the queue but not seen here has yet to arm, by this lock */
 	if (idle && !waitqueue_active(&port->wq))
 		disarm(port, idle);
 	/* and an epoll set is there to wait for what a look did not find */

@@ -34,7 +34,7 @@ static void refuses(void **state)
 	assert_error(ipcchan_connect(&port, NAME, NULL, FOREVER, &error), ECONNREFUSED);
 	assert_string_equal(error.text, "nobody listens at the service");
 	assert_error(ipcchan_open(&port, NAME, RECEIVE, NULL, &error), EPROTOTYPE);
-	assert_error(ipcchan_open(&port, NAME, SEND, NULL, &error), EPROTOTYPE);
+	assert_error(ipcchan_open(&port, NAME, SEND, NULL, &error), ECONNREFUSED);
 	assert_ok(ipcchan_delete(NAME, &error));
 }
 
