@@ -6,9 +6,8 @@
  *
  *   front (uid 65534) ── call: "secret" ──────────────► helper (root)
  *                     ◄── reply: 0, with a descriptor ──
- * Who asks is told by the kernel, not by the message: a user that is not the front's
- * may connect, and is refused. The service's name is one that only an administrator
- * can take, so the front cannot be lured to another helper. Usage: privsep [SECRET]
+ * The kernel tells who asks: another user may connect, and is refused. Only an
+ * administrator can take the service's name. Usage: privsep [SECRET]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +22,7 @@
 
 #define FRONT	65534u
 #define OTHER	1000u
+#define LATE_NS	10000000000	/* a front that has not come by then has failed */
 
 static char name[64];
 static const char *secret_path = "/etc/shadow";	/* for root alone */
@@ -50,7 +50,7 @@ static int open_for(const struct ipcchan_message *request)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A descriptor, or why not; -errno: the client has left. */
+/* A descriptor, or why not. */
 static int reply(struct ipcchan_port *port, const struct ipcchan_message *request, int file)
 {
 	struct ipcchan_loan loan;
@@ -79,14 +79,14 @@ static void answer(struct ipcchan_port *port, uint32_t uid)
 	ipcchan_port_close(port);
 }
 
-/* One client after the other; a real one would poll, or fork. */
+/* One after the other; a real one would poll, or fork. */
 static void serve(struct ipcchan_listener *listener, int clients)
 {
 	struct ipcchan_peer_info client = { .size = sizeof(client) };
 	struct ipcchan_port *port;
 
 	while (clients--) {
-		check("accept", ipcchan_accept(listener, &port, &client, IPCCHAN_WAIT_FOREVER_NS));
+		check("accept", ipcchan_accept(listener, &port, &client, LATE_NS));
 		answer(port, client.uid);
 	}
 }
@@ -117,8 +117,7 @@ static int front(uid_t uid)
 	check("connect", ipcchan_connect(&port, name, NULL, IPCCHAN_WAIT_FOREVER_NS, NULL));
 	other = ask(port, "/etc/passwd");
 	secret = ask(port, "secret");
-	if (secret >= 0 && read(secret, text, sizeof(text) - 1) < 0)
-		secret = -errno;
+	secret = secret >= 0 && read(secret, text, sizeof(text) - 1) < 0 ? -errno : secret;
 	text[strcspn(text, "\n")] = 0;
 	printf("privsep: uid=%u secret=%d other=%d own=%d text=%s\n", uid,
 	       secret < 0 ? secret : 0, other, open(secret_path, O_RDONLY) < 0 ? -errno : 0, text);

@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * workers: a parent and eight workers that it need not trust.
- *
  *            jobs (topic)               results (topic)
  *   parent ──────────────► workers ──────────────────► parent
- *
- * A worker has no name to attach by and no /dev: it is given two handles, one to
- * receive jobs and one to send results, and no more rights than that. It lives in
- * its own user, mount and network namespace, as another uid, and after it has
- * attached seccomp leaves it few calls. One crashes on purpose: its slot is
- * given back by the kernel, the parent sees it go, and the others go on.
+ * A worker needs no name to attach by, nor a /dev: it has two handles, to receive
+ * jobs and to send results, in user, mount and network namespaces of its own, as
+ * another uid. Once it has attached it keeps its ports and few calls. One crashes on
+ * purpose: the kernel gives its slot back, the parent sees it go, the others go on.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +24,7 @@
 #define WORKERS	8
 #define JOBS	64
 #define FIRST_UID 20000
+#define LOOK_NS	100000000
 
 static void check(const char *what, int error)
 {
@@ -60,14 +56,15 @@ static struct ipcchan_port *attach(int handle, uint32_t role)
 }
 
 /* Nobody, nowhere. */
-static void confine(int me)
+static void confine(int me, pid_t parent)
 {
 	uid_t uid = FIRST_UID + me;
 
 	if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid) ||
 	    unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC))
 		check("confine", -errno);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* what is above would clear it */
+	check("parent", getppid() == parent ? 0 : -ESRCH);
 }
 
 /* What the library calls once it is attached: ioctl() to sleep and to wake. */
@@ -80,7 +77,9 @@ static void seal(void)
 
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && !error; i++)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-	check("seccomp", error ? error : seccomp_load(filter));
+	check("seccomp", error);
+	close_range(0, 2, 0);		/* ioctl() is for the ports alone */
+	check("seccomp", seccomp_load(filter));
 }
 
 /* Each takes every eighth job; number 3 crashes in its second. */
@@ -102,30 +101,38 @@ static void work(int me, int jobs, int results)
 	_exit(0);
 }
 
+/* All have attached; or one could not be shut in, and has said why. */
+static void await_workers(struct ipcchan_port *to)
+{
+	int error = -ETIMEDOUT;
+
+	while (error == -ETIMEDOUT && !waitpid(-1, NULL, WNOHANG))
+		error = ipcchan_port_wait_peers(to, IPCCHAN_ROLE_RECEIVE, WORKERS, LOOK_NS);
+	check("wait", error);
+}
+
 int main(void)
 {
+	pid_t parent = getpid();
 	int jobs = created(1, WORKERS), results = created(WORKERS, 1);
 	struct ipcchan_port *to = attach(jobs, IPCCHAN_ROLE_SEND);
 	struct ipcchan_port *from = attach(results, IPCCHAN_ROLE_RECEIVE);
 	int may_take, may_send, crashed = 0, done = 0, wrong = 0, status;
 	uint64_t job[2];
 
-	may_take = ipcchan_handle_narrow(jobs, IPCCHAN_ROLE_RECEIVE, NULL);
-	may_send = ipcchan_handle_narrow(results, IPCCHAN_ROLE_SEND, NULL);
-	check("narrow", may_take < 0 ? may_take : may_send);
+	check("narrow", may_take = ipcchan_handle_narrow(jobs, IPCCHAN_ROLE_RECEIVE, NULL));
+	check("narrow", may_send = ipcchan_handle_narrow(results, IPCCHAN_ROLE_SEND, NULL));
 	for (int me = 0; me < WORKERS; me++) {
 		if (fork())
 			continue;
-		confine(me);
+		confine(me, parent);
 		close(jobs);
 		close(results);
 		work(me, may_take, may_send);
 	}
-	check("wait", ipcchan_port_wait_peers(to, IPCCHAN_ROLE_RECEIVE, WORKERS,
-					      IPCCHAN_WAIT_FOREVER_NS));
+	await_workers(to);
 	/* all are attached: nobody can any more, whoever has got hold of a handle */
-	check("revoke", ipcchan_handle_revoke(jobs, NULL));
-	check("revoke", ipcchan_handle_revoke(results, NULL));
+	check("revoke", ipcchan_handle_revoke(jobs, NULL) ?: ipcchan_handle_revoke(results, NULL));
 	for (job[0] = 0; job[0] < JOBS; job[0]++) {
 		job[1] = job[0] + 1;
 		check("send", ipcchan_send(to, job, sizeof(job), IPCCHAN_WAIT_FOREVER_NS));

@@ -5,6 +5,8 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <kselftest_harness.h>
 
@@ -98,6 +100,23 @@ TEST_F_TIMEOUT(examples, workers, LIMIT)
 	EXPECT_EQ(64 - 7, said(t, "workers:", "done"));
 	EXPECT_EQ(0, said(t, "workers:", "wrong"));
 	EXPECT_EQ(1, said(t, "workers:", "crashed"));
+}
+
+/* Who cannot shut them in is told, and is not left to wait. */
+TEST_F_TIMEOUT(examples, workers_of_nobody, LIMIT)
+{
+	int status;
+	pid_t pid = fork();
+
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		if (!setresgid(1000, 1000, 1000) && !setresuid(1000, 1000, 1000))
+			execl("/examples/workers", "workers", NULL);
+		_exit(127);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(1, WEXITSTATUS(status));
 }
 
 /* The front gets what it may have and not what it asks for besides; another user nothing. */
