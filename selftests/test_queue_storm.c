@@ -2,7 +2,8 @@
 /*
  * A million messages from four senders to four workers, one of which is killed
  * with every ten thousand: each message is acknowledged exactly once, or comes
- * again with a higher count; none is lost.
+ * again with a higher count; none is lost, nor spoiled. What comes for the first
+ * time comes in its sender's order.
  *
  * A worker writes down, in memory that outlives it, what it is given, what it is
  * about to acknowledge, and what it was told to have acknowledged. One killed
@@ -32,6 +33,7 @@
 #define FEWER		20000u		/* where all is slow */
 #define KILL_EVERY	10000u
 #define BATCH		16
+#define MOST_WORDS	25		/* of a payload: one in four lies in the arena */
 #define TICK_NS		200000000ll
 
 struct book {
@@ -40,6 +42,8 @@ struct book {
 	uint32_t twice;			/* acknowledged a second time */
 	uint32_t after;			/* given out although it was acknowledged */
 	uint32_t wrong;			/* with a count or a flag that cannot be */
+	uint32_t spoiled;		/* with a length or a payload that was not sent */
+	uint32_t unordered;		/* new, after a newer one of that sender's */
 	uint32_t failed;		/* calls, or verdicts */
 	uint32_t again;			/* given out again */
 	uint8_t given[MESSAGES];
@@ -68,10 +72,33 @@ static void defaults(struct ipcchan_options *o)
 	o->receivers = WORKERS;
 	o->depth = 256;
 	o->holds = BATCH;
-	o->arena = 4096;
+	o->arena = 16384;
 }
 
-static void enter_given(struct book *book, const struct ipcchan_message *m)
+static uint32_t words_of(uint64_t tag)
+{
+	return tag % 4 ? tag % 10 + 1 : MOST_WORDS;
+}
+
+static uint64_t word_of(uint64_t tag, uint32_t i)
+{
+	return (tag + 1) * 0x9e3779b97f4a7c15ull + i;
+}
+
+static bool is_spoiled(const struct ipcchan_message *m)
+{
+	uint32_t words = words_of(m->tag);
+
+	if (m->length != words * 8ull)
+		return true;
+	for (uint32_t i = 0; i < words; i++)
+		if (((const uint64_t *)m->data)[i] != word_of(m->tag, i))
+			return true;
+	return false;
+}
+
+/* @newest: of each sender, what has come to this worker for the first time */
+static void enter_given(struct book *book, const struct ipcchan_message *m, uint64_t *newest)
 {
 	uint32_t before = ADD(book->given[m->tag], 1) - 1u;
 	bool again = m->flags & IPCCHAN_MESSAGE_REDELIVERED;
@@ -80,8 +107,13 @@ static void enter_given(struct book *book, const struct ipcchan_message *m)
 		ADD(book->wrong, 1);
 	if (GET(book->done[m->tag]))
 		ADD(book->after, 1);
-	if (again)
+	ADD(book->spoiled, is_spoiled(m));
+	if (again) {
 		ADD(book->again, 1);
+		return;
+	}
+	ADD(book->unordered, m->sequence <= newest[m->sender]);
+	newest[m->sender] = m->sequence;
 }
 
 static void enter_done(struct book *book, const struct ipcchan_done *done, uint64_t tag)
@@ -104,7 +136,7 @@ static int work(struct book *book, const char *name)
 	uint32_t batches = 0;
 	struct ipcchan_message messages[BATCH];
 	struct ipcchan_done done[BATCH];
-	uint64_t tags[BATCH];
+	uint64_t tags[BATCH], newest[SENDERS] = { 0 };
 	struct ipcchan_port *port;
 	ssize_t had = 0, n;
 
@@ -127,7 +159,7 @@ static int work(struct book *book, const char *name)
 		had = n > 0 ? n : 0;
 		for (ssize_t i = 0; i < had; i++) {
 			messages[i] = next[i];
-			enter_given(book, &messages[i]);
+			enter_given(book, &messages[i], newest);
 		}
 		if (had && !(++batches % 16))
 			usleep(1000);
@@ -143,11 +175,13 @@ static int feed(const char *name, uint32_t first, uint32_t count)
 	if (ipcchan_open(&port, name, IPCCHAN_ROLE_SEND, NULL, NULL))
 		return 1;
 	for (uint32_t i = 0; i < count; i++) {
+		uint32_t words = words_of(first + i);
 		struct ipcchan_loan loan;
 
-		if (ipcchan_reserve(port, 8, &loan, IPCCHAN_WAIT_FOREVER_NS))
+		if (ipcchan_reserve(port, words * 8, &loan, IPCCHAN_WAIT_FOREVER_NS))
 			return 2;
-		memcpy(loan.data, &(uint64_t){ first + i }, 8);
+		for (uint32_t w = 0; w < words; w++)
+			((uint64_t *)loan.data)[w] = word_of(first + i, w);
 		loan.tag = first + i;
 		if (ipcchan_commit(port, &loan))
 			return 3;
@@ -284,9 +318,12 @@ TEST_F_TIMEOUT(storm, exactly_once, LIMIT)
 	EXPECT_EQ(0, book->twice);
 	EXPECT_EQ(0, book->after);
 	EXPECT_EQ(0, book->wrong);
+	EXPECT_EQ(0, book->spoiled);
+	EXPECT_EQ(0, book->unordered);
 	EXPECT_EQ(0, book->failed);
 	EXPECT_GE(kills, MESSAGES / KILL_EVERY / 2);
 	EXPECT_GT(book->again, 0);
+	EXPECT_LE(book->again, kills * BATCH);
 	EXPECT_EQ(self->messages, kernel_count(self->name, "acknowledged"));
 	EXPECT_EQ(0, kernel_count(self->name, "dropped"));
 	EXPECT_EQ(0, kernel_count(self->name, "claimed"));
