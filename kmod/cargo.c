@@ -4,6 +4,7 @@
 #include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <linux/major.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/socket.h>
@@ -64,12 +65,20 @@ static bool is_handle(const struct file *file)
 	return file->f_op == &ipcchan_file_ops && f->grant;
 }
 
+/* Is it a disk, and no program, network or file that stands for one? */
+static bool is_disk(const struct super_block *sb)
+{
+	return sb->s_bdev && sb->s_magic != FUSE_SUPER_MAGIC &&
+	       MAJOR(sb->s_bdev->bd_dev) != LOOP_MAJOR &&
+	       MAJOR(sb->s_bdev->bd_dev) != NBD_MAJOR;
+}
+
 /* Of a file system that lies on a disk or in memory, and on no other system. */
 static bool is_contents(const struct file *file)
 {
 	const struct super_block *sb = file_inode(file)->i_sb;
 
-	return sb->s_bdev || sb->s_magic == TMPFS_MAGIC ||
+	return is_disk(sb) || sb->s_magic == TMPFS_MAGIC ||
 	       sb->s_magic == RAMFS_MAGIC || sb->s_magic == PIPEFS_MAGIC;
 }
 

@@ -116,12 +116,13 @@ static void free_bytes(struct ipcchan_dead *dead, u64 seq)
 	dead->done += ipcchan_round_up(desc->length, IPCCHAN_GRANULE);
 }
 
+/* What is FREE is retired, but for what that queue has yet to take in. */
 static void advance_floor(struct ipcchan_dead *dead)
 {
 	struct ipcchan_items *items = dead->chan->senders[dead->slot].items;
 	u32 most = 64;
 
-	while (dead->floor < dead->head && most-- &&
+	while (dead->floor < items->taken && most-- &&
 	       ipcchan_items_at(dead->chan, items, dead->floor + 1)->state ==
 	       IPCCHAN_ITEM_FREE)
 		free_bytes(dead, ++dead->floor);
@@ -182,27 +183,38 @@ static void copy_bytes(const struct ipcchan_region *to, u64 there,
 	}
 }
 
-/* Its files go along, before it can be claimed there: how many there were. */
-static u32 forward_files(struct ipcchan_channel *from, u64 seq,
-			 const struct ipcchan_dead *dead, u64 there)
+/*
+ * Publish it with its files, unless the slot is not ours any more: 0, -ENOENT.
+ * Files that cannot stay there are closed.
+ */
+static int publish(struct ipcchan_channel *from, u64 was, struct ipcchan_dead *dead)
 {
-	struct ipcchan_bundle *bundle = ipcchan_bundle_take_out(from, seq);
+	struct ipcchan_bundle *bundle = ipcchan_bundle_take_out(from, was);
 	struct ipcchan_channel *to = dead->chan;
-	u32 nr = bundle ? bundle->nr : 0;
-	bool kept;
+	u64 seq = dead->head;
+	struct ipcchan_desc *desc = desc_at(to, dead->outbox, seq);
+	bool kept = !bundle;
+	int err = -ENOENT;
 
-	if (!bundle)
-		return 0;
+	desc->files = bundle ? bundle->nr : 0;
 	spin_lock(&to->lock);
-	kept = is_there(dead) && ipcchan_bundle_put_in(to, bundle, there);
+	if (is_there(dead)) {
+		err = 0;
+		kept = kept || ipcchan_bundle_put_in(to, bundle, seq);
+		smp_store_release(&desc->seq, seq);	/* A, pairs with B */
+		WRITE_ONCE(((struct ipcchan_outbox *)
+			    ipcchan_region_at(dead->outbox, 0))->head, seq);
+		ipcchan_queue_take_in(to);
+		ipcchan_queue_settle(to);
+	}
 	spin_unlock(&to->lock);
 	if (!kept)
 		ipcchan_bundle_destroy(from, bundle);
-	return nr;
+	return err;
 }
 
-/* There is room, at @at; then it is published there. */
-static void copy(struct ipcchan_channel *from, struct ipcchan_dead *dead,
+/* There is room, at @at. */
+static void copy(const struct ipcchan_channel *from, struct ipcchan_dead *dead,
 		 const struct corpse *corpse, u64 at)
 {
 	const struct ipcchan_channel *chan = dead->chan;
@@ -223,10 +235,6 @@ static void copy(struct ipcchan_channel *from, struct ipcchan_dead *dead,
 	desc->tag = corpse->desc.tag;
 	desc->time_ns = corpse->desc.time_ns;
 	desc->priority = corpse->desc.priority;
-	desc->files = forward_files(from, corpse->seq, dead, seq);
-	smp_store_release(&desc->seq, seq);	/* A, pairs with B */
-	WRITE_ONCE(((struct ipcchan_outbox *)
-		    ipcchan_region_at(dead->outbox, 0))->head, seq);
 }
 
 static bool makes_sense(const struct ipcchan_channel *chan,
@@ -256,15 +264,7 @@ static int bury(struct ipcchan_channel *chan, const struct corpse *corpse)
 	if (err)
 		return err;
 	copy(chan, dead, corpse, at);
-	spin_lock(&dead->chan->lock);
-	if (is_there(dead)) {
-		ipcchan_queue_take_in(dead->chan);
-		ipcchan_queue_settle(dead->chan);
-	} else {
-		err = -ENOENT;
-	}
-	spin_unlock(&dead->chan->lock);
-	return err;
+	return publish(chan, corpse->seq, dead);
 }
 
 /* The next in turn. */

@@ -240,6 +240,52 @@ TEST_F(dead, go_round)
 	}
 }
 
+/* A letter that was not taken in yet is still there: the next goes elsewhere. */
+TEST_F(dead, not_over_one_another)
+{
+	const struct ipcchan_geometry crowded = { .depth = 128, .senders = 2, .arena = 16384 };
+	const struct ipcchan_geometry small = { .depth = 4, .senders = 1, .arena = 512 };
+	char to[IPCCHAN_NAME_SIZE], from[IPCCHAN_NAME_SIZE], letter[200];
+	struct raw_port early, there, tx, rx;
+	struct ipcchan_claimed claim;
+	int letters = 0;
+
+	unique_name(to, "crowded");
+	unique_name(from, "small");
+	ASSERT_EQ(0, make_queue(to, NULL, crowded));
+	ASSERT_EQ(0, raw_open(&early, to, IPCCHAN_SEND));
+	ASSERT_EQ(0, raw_open(&there, to, IPCCHAN_RECEIVE));
+	ASSERT_EQ(0, make_queue(from, to, small));
+	ASSERT_EQ(0, raw_open(&tx, from, IPCCHAN_SEND));
+	ASSERT_EQ(0, raw_open(&rx, from, IPCCHAN_RECEIVE));
+	/* more than is taken in at a time, and nobody is told */
+	for (int i = 0; i < 100; i++)
+		raw_publish(&early, "x", 1, i);
+	for (int i = 0; i < 2; i++) {
+		memset(letter, 'a' + i, sizeof(letter));
+		raw_publish(&tx, letter, sizeof(letter), i);
+		ASSERT_EQ(0, refuse_next(&rx));
+		for (int ms = 0; ms < 2000 && !is_retired(&tx, tx.base + 1 + i); ms++)
+			sleep_ms(1);
+		ASSERT_TRUE(is_retired(&tx, tx.base + 1 + i));
+	}
+	while (!claim_one(&there, &claim)) {
+		if (claim.slot) {
+			EXPECT_EQ('a' + letters,
+				  *raw_peer_payload(&there, claim.slot, claim.sequence));
+			letters++;
+		}
+		ASSERT_EQ(0, judge(&there, claim.sequence, IPCCHAN_ACKNOWLEDGE, 0));
+	}
+	EXPECT_EQ(2, letters);
+	leave(&tx);
+	leave(&rx);
+	leave(&early);
+	leave(&there);
+	ASSERT_EQ(0, drop_channel(from));
+	ASSERT_EQ(0, drop_channel(to));
+}
+
 /* One that finds no room holds up only those of its own sender. */
 TEST_F(dead, take_turns)
 {
